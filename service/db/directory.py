@@ -1,0 +1,77 @@
+"""Who stands behind a verified token: the tenant and the staff row, read by a role that sees one tenant's staff."""
+
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from service.db.errors import translate
+from service.db.session import quote
+from service.db.statement import Statement, sql
+from service.domain.access import Principal, Scope, grant, widest_reach
+from service.domain.errors import Unauthenticated, Unavailable
+
+_STAFF = """
+SELECT s.tenant_id, s.staff_id, s.subject, s.kind, s.state, s.scopes, t.slug, t.time_zone, t.currency,
+       coalesce(ARRAY(SELECT m.team_id FROM team_members m
+                      WHERE m.tenant_id = s.tenant_id AND m.staff_id = s.staff_id), '{}') AS teams,
+       coalesce(ARRAY(SELECT d.owner_id FROM deputies d
+                      WHERE d.tenant_id = s.tenant_id AND d.deputy_id = s.staff_id
+                        AND d.from_on <= (now() AT TIME ZONE t.time_zone)::date
+                        AND coalesce(d.until_on, 'infinity') >= (now() AT TIME ZONE t.time_zone)::date), '{}') AS owners
+FROM staff s JOIN tenants t ON t.tenant_id = s.tenant_id
+"""
+_BY_SUBJECT = sql(_STAFF + " WHERE s.subject = :subject")
+_BY_ID = sql(_STAFF + " WHERE s.staff_id = :staff_id")
+
+
+class StaffBlocked(Unauthenticated):
+    code = "staff-blocked"
+    title = "This person or system is not, or no longer, on the staff of the tenant."
+
+
+class PgDirectory:
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def by_subject(self, tenant: str, subject: str, asked: tuple[str, ...]) -> Principal:
+        """The principal of a token: its scopes narrowed to those of the staff row. Unknown or blocked: refused."""
+        return self._principal(await self._find(tenant, _BY_SUBJECT, subject=subject), asked)
+
+    async def by_id(self, tenant: str, staff_id: UUID) -> Principal:
+        """The principal of a job, resolved anew, with all that the staff row allows today."""
+        return self._principal(await self._find(tenant, _BY_ID, staff_id=staff_id), None)
+
+    async def _find(self, tenant: str, statement: Statement, **values: object) -> Any:
+        opening = f"BEGIN READ ONLY; SET LOCAL ROLE clientbase_directory; SET LOCAL app.slug = {quote(tenant)}"
+        try:
+            async with self._pool.acquire(timeout=2) as connection:
+                await connection.execute(opening)
+                try:
+                    return await connection.fetchrow(statement.text, *statement.arguments(values))
+                finally:
+                    await connection.execute("ROLLBACK")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            translated = translate(error)
+            raise translated if isinstance(translated, Unavailable) else Unavailable() from error
+
+    @staticmethod
+    def _principal(row: Any, asked: tuple[str, ...] | None) -> Principal:
+        if row is None or row["state"] == "blocked":
+            raise StaffBlocked
+        scopes = grant(row["scopes"] if asked is None else asked, row["scopes"])
+        if row["state"] == "leaving":
+            scopes -= {Scope.EXPORTS_CREATE, Scope.EXPORTS_APPROVE}
+        return Principal(
+            tenant_id=row["tenant_id"],
+            tenant=row["slug"],
+            staff_id=row["staff_id"],
+            subject=row["subject"],
+            kind=row["kind"],
+            reach=widest_reach(scopes),
+            scopes=scopes,
+            teams=tuple(row["teams"]),
+            owners=(row["staff_id"], *row["owners"]),
+            time_zone=row["time_zone"],
+            currency=row["currency"],
+        )

@@ -1,0 +1,67 @@
+"""What the driver raises, turned into the domain's refusals at this boundary; never by reading a message."""
+
+import asyncpg
+
+from service.domain.customers.errors import ContactKnown, CustomerHasOrders, ExternalIdTaken
+from service.domain.errors import Conflict, DomainError, NotFound, Rejected, Unavailable
+from service.domain.orders.errors import OrderIdTaken
+
+
+class UnknownReference(Rejected):
+    code = "unknown-reference"
+    title = "The request names a staff member, team, channel or product that does not exist."
+
+
+class NameTaken(Conflict):
+    code = "name-taken"
+    title = "There is one with this name or code already."
+
+
+class UnstorableText(Rejected):
+    code = "unstorable-text"
+    title = "A text holds a character that can't be stored (NUL or half of a surrogate pair)."
+
+
+# Keys are the constraint names of the metadata's naming convention.
+_CONSTRAINTS: dict[str, type[DomainError]] = {
+    "pk_customer_external_ids": ExternalIdTaken,
+    "uq_orders_tenant_id_source_external_id": OrderIdTaken,
+    "uq_refunds_tenant_id_source_external_id": OrderIdTaken,
+    "fk_orders_customers_tenant_id_customer_id": CustomerHasOrders,
+    "fk_refunds_customers_tenant_id_customer_id": CustomerHasOrders,
+    "pk_contact_details": ContactKnown,
+}
+
+
+def translate(error: Exception) -> Exception:
+    """The refusal that a database error stands for; what nobody expected stays what it is."""
+    match error:
+        case asyncpg.UniqueViolationError() | asyncpg.ForeignKeyViolationError():
+            return _constraint(error)
+        case asyncpg.CharacterNotInRepertoireError() | asyncpg.UntranslatableCharacterError() | UnicodeEncodeError():
+            return UnstorableText()
+        case asyncpg.InsufficientPrivilegeError():
+            # A row policy refused the write: for the caller the record does not exist.
+            return NotFound()
+        case (
+            asyncpg.QueryCanceledError()
+            | asyncpg.LockNotAvailableError()
+            | asyncpg.DeadlockDetectedError()
+            | asyncpg.SerializationError()
+            | asyncpg.OperatorInterventionError()
+            | asyncpg.PostgresConnectionError()
+            | asyncpg.TooManyConnectionsError()
+            | asyncpg.InterfaceError()
+            | OSError()
+            | TimeoutError()
+        ):
+            return Unavailable()
+    return error
+
+
+def _constraint(error: asyncpg.IntegrityConstraintViolationError) -> DomainError:
+    name = str(getattr(error, "constraint_name", "") or "")
+    known = _CONSTRAINTS.get(name)
+    if known:
+        return known()
+    return NameTaken() if isinstance(error, asyncpg.UniqueViolationError) else UnknownReference()

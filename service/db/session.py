@@ -1,0 +1,188 @@
+"""The only way to the database: a transaction that knows its principal.
+
+One string opens it: the role of the caller's reach, and the settings that the row policies read. Every exit that
+is not a commit rolls back, shielded from cancellation, and a connection that is still inside a transaction when it
+comes back to the pool is thrown away, so none ever carries a stranger's state.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from service.db.errors import translate
+from service.db.statement import Statement
+from service.domain.access import Principal, Reach
+from service.domain.errors import DomainError, Unavailable
+
+REVEAL = "clientbase_reveal"
+# The role comes from this table alone, never from a claim.
+_ROLE = {Reach.OWN: "clientbase_own", Reach.TEAM: "clientbase_team", Reach.TENANT: "clientbase_tenant"}
+_TRANSLATED = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, UnicodeEncodeError)
+
+
+def quote(value: str) -> str:
+    """A literal for a SET; the one place where a value becomes SQL text."""
+    if "\x00" in value:
+        raise ValueError("a setting can't hold NUL")
+    # The E form reads the same whatever standard_conforming_strings says.
+    return "E'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _array(ids: Iterable[UUID]) -> str:
+    return "{" + ",".join(str(one) for one in ids) + "}"
+
+
+def preamble(principal: Principal, *, snapshot: bool = False, timeout_ms: int = 5_000) -> str:
+    """The one string that opens a transaction: isolation, role, and who acts for whom."""
+    begin = "BEGIN ISOLATION LEVEL REPEATABLE READ" if snapshot else "BEGIN"
+    return (
+        f"{begin}; SET LOCAL ROLE {_ROLE[principal.reach]}; SET LOCAL app.tenant = '{int(principal.tenant_id)}'; "
+        f"SET LOCAL app.subject = '{principal.staff_id}'; SET LOCAL app.reach = '{principal.reach.value}'; "
+        f"SET LOCAL app.teams = '{_array(principal.teams)}'; SET LOCAL app.owners = '{_array(principal.owners)}'; "
+        f"SET LOCAL statement_timeout = {int(timeout_ms)}"
+    )
+
+
+async def discard_if_busy(connection: asyncpg.Connection) -> None:
+    """The pool's check-in: refusing makes the pool close the connection (no round trip is spent)."""
+    if connection.is_in_transaction():
+        raise Unavailable("a connection came back inside a transaction")
+
+
+class Session:
+    """A borrowed connection inside the caller's transaction. `tenant` is bound for every statement."""
+
+    def __init__(self, connection: Any, principal: Principal) -> None:
+        self.connection = connection
+        self.principal = principal
+        self._bound = {"tenant": principal.tenant_id}
+
+    async def fetch(self, statement: Statement, **values: object) -> list[asyncpg.Record]:
+        try:
+            return await self.connection.fetch(statement.text, *statement.arguments(self._bound | values))  # type: ignore[no-any-return]
+        except _TRANSLATED as error:
+            raise translate(error) from error
+
+    async def fetchrow(self, statement: Statement, **values: object) -> asyncpg.Record | None:
+        try:
+            return await self.connection.fetchrow(statement.text, *statement.arguments(self._bound | values))
+        except _TRANSLATED as error:
+            raise translate(error) from error
+
+    async def fetchval(self, statement: Statement, **values: object) -> Any:
+        try:
+            return await self.connection.fetchval(statement.text, *statement.arguments(self._bound | values))
+        except _TRANSLATED as error:
+            raise translate(error) from error
+
+    async def execute(self, statement: Statement, **values: object) -> int:
+        """Run it and say how many rows it touched."""
+        try:
+            status: str = await self.connection.execute(statement.text, *statement.arguments(self._bound | values))
+        except _TRANSLATED as error:
+            raise translate(error) from error
+        return int(status.rpartition(" ")[2]) if status[-1:].isdigit() else 0
+
+    async def command(self, text: str) -> None:
+        """A command without parameters, written in this package (SET LOCAL, SAVEPOINT …)."""
+        try:
+            await self.connection.execute(text)
+        except _TRANSLATED as error:
+            raise translate(error) from error
+
+    async def stream(
+        self, statement: Statement, *, batch: int = 5_000, **values: object
+    ) -> AsyncIterator[Sequence[Any]]:
+        """Rows in batches by a server-side cursor; memory stays flat."""
+        cursor = await self.connection.cursor(statement.text, *statement.arguments(self._bound | values))
+        while rows := await cursor.fetch(batch):
+            yield rows
+
+    @asynccontextmanager
+    async def as_role(self, role: str) -> AsyncIterator[None]:
+        """Act as a named role of the same principal for a few statements, then as the caller again."""
+        await self.command(f"SET LOCAL ROLE {role}")
+        yield
+        await self.command(f"SET LOCAL ROLE {_ROLE[self.principal.reach]}")
+
+
+class Transaction:
+    """One transaction of one principal; leaving without `commit()` rolls back."""
+
+    def __init__(self, pool: asyncpg.Pool, principal: Principal, opening: str, acquire_timeout: float) -> None:
+        self._pool = pool
+        self._opening = opening
+        self._principal = principal
+        self._acquire_timeout = acquire_timeout
+        self.session: Session
+
+    async def __aenter__(self) -> Self:
+        try:
+            connection = await self._pool.acquire(timeout=self._acquire_timeout)
+        except _TRANSLATED as error:
+            raise Unavailable("All database connections are in use, or the database can't be reached.") from error
+        self.session = Session(connection, self._principal)
+        try:
+            await connection.execute(self._opening)
+        except BaseException as error:
+            await self._leave()
+            if isinstance(error, _TRANSLATED):
+                raise translate(error) from error
+            raise
+        return self
+
+    async def commit(self) -> None:
+        """Make it last. What follows in the block runs outside any transaction and sees nothing."""
+        await self.session.command("COMMIT")
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._leave()
+
+    async def _leave(self) -> None:
+        connection = self.session.connection
+        if connection.is_closed() or not connection.is_in_transaction():
+            await self._pool.release(connection)
+            return
+        await asyncio.shield(self._abandon(connection))
+
+    async def _abandon(self, connection: Any) -> None:
+        try:
+            await connection.execute("ROLLBACK", timeout=2)
+        except (*_TRANSLATED, DomainError):
+            connection.terminate()
+        finally:
+            await self._pool.release(connection)
+
+
+async def open_pool(url: str, *, size: int, statement_timeout_s: float = 30) -> asyncpg.Pool:
+    """The service's connections. Pools hand out no transaction; the unit of work does."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        reset=discard_if_busy,
+        init=_prepare_connection,
+        command_timeout=None,
+        max_inactive_connection_lifetime=300,
+        server_settings={
+            "application_name": "clientbase",
+            "statement_timeout": str(int(statement_timeout_s * 1000)),
+            "idle_in_transaction_session_timeout": "60000",
+            "timezone": "UTC",
+        },
+    )
+
+
+async def _prepare_connection(connection: asyncpg.Connection) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
+        )

@@ -1,0 +1,559 @@
+"""The tables, tenant first in every key; migrations are the truth, a test holds the two equal.
+
+Money is bigint micros (service/domain/money.py). Days (`*_on`) are days in the tenant's time zone.
+Text that is compared or ordered by an index is folded at write time and collated "C".
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_KEY = Text(collation="C")
+_NOW = text("now()")
+
+
+def _tenant() -> Column[int]:
+    return Column("tenant_id", Integer, nullable=False)
+
+
+def _need(name: str, kind: TypeEngine[object] | type[TypeEngine[object]], default: str | None = None) -> Column[object]:
+    return Column(name, kind, nullable=False, server_default=text(default) if default is not None else None)
+
+
+def _may(name: str, kind: TypeEngine[object] | type[TypeEngine[object]]) -> Column[object]:
+    return Column(name, kind, nullable=True)
+
+
+def _moment(name: str = "created_at") -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=_NOW)
+
+
+def _reference(columns: str, table: str, key: str | None = None, *, cascade: bool = False) -> ForeignKeyConstraint:
+    """A foreign key that always starts with the tenant."""
+    return ForeignKeyConstraint(
+        ["tenant_id", columns],
+        [f"{table}.tenant_id", f"{table}.{key or columns}"],
+        ondelete="CASCADE" if cascade else None,
+    )
+
+
+def _one_of(name: str, column: str, *values: str) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=name)
+
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("tenant_id", Integer, Identity(always=True), primary_key=True),
+    _need("slug", _KEY),
+    _need("name", Text),
+    _need("time_zone", Text),
+    _need("currency", Text),
+    _need("policies", JSONB, "'{}'::jsonb"),
+    _moment(),
+    UniqueConstraint("slug"),
+)
+
+staff = Table(
+    "staff",
+    metadata,
+    _tenant(),
+    _need("staff_id", Uuid),
+    _need("subject", _KEY),
+    _need("name", Text),
+    _need("kind", Text, "'person'"),
+    _need("state", Text, "'active'"),
+    _need("scopes", ARRAY(Text)),
+    _moment(),
+    PrimaryKeyConstraint("tenant_id", "staff_id"),
+    UniqueConstraint("tenant_id", "subject"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
+    _one_of("kind", "kind", "person", "system"),
+    _one_of("state", "state", "active", "leaving", "blocked"),
+)
+
+teams = Table(
+    "teams",
+    metadata,
+    _tenant(),
+    _need("team_id", Uuid),
+    _need("name", _KEY),
+    _moment(),
+    PrimaryKeyConstraint("tenant_id", "team_id"),
+    UniqueConstraint("tenant_id", "name"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
+)
+
+team_members = Table(
+    "team_members",
+    metadata,
+    _tenant(),
+    _need("team_id", Uuid),
+    _need("staff_id", Uuid),
+    PrimaryKeyConstraint("tenant_id", "team_id", "staff_id"),
+    _reference("team_id", "teams", cascade=True),
+    _reference("staff_id", "staff", cascade=True),
+    Index(None, "tenant_id", "staff_id"),
+)
+
+deputies = Table(
+    "deputies",
+    metadata,
+    _tenant(),
+    _need("owner_id", Uuid),
+    _need("deputy_id", Uuid),
+    _need("from_on", Date),
+    _may("until_on", Date),
+    PrimaryKeyConstraint("tenant_id", "deputy_id", "owner_id", "from_on"),
+    _reference("owner_id", "staff", "staff_id", cascade=True),
+    _reference("deputy_id", "staff", "staff_id", cascade=True),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    _tenant(),
+    _need("channel_id", Uuid),
+    _need("code", _KEY),
+    _need("name", Text),
+    _need("kind", Text),
+    _moment(),
+    PrimaryKeyConstraint("tenant_id", "channel_id"),
+    UniqueConstraint("tenant_id", "code"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
+    _one_of(
+        "kind",
+        "kind",
+        "calls",
+        "mailings",
+        "administrative_resource",
+        "closed_market",
+        "intermediaries",
+        "own_outlets",
+        "state_orders",
+        "online_sales",
+        "advertising",
+        "indirect",
+    ),
+)
+
+customers = Table(
+    "customers",
+    metadata,
+    _tenant(),
+    _need("customer_id", Uuid),
+    _need("version", Integer, "1"),
+    _may("birth_date", Date),
+    _may("curator_id", Uuid),
+    _may("team_id", Uuid),
+    _may("channel_id", Uuid),
+    _may("import_id", Uuid),
+    _moment(),
+    _moment("updated_at"),
+    _need("kind", Text),
+    _need("status", Text, "'prospect'"),
+    _need("display_name", Text),
+    _need("sort_name", _KEY),
+    _may("family_name", Text),
+    _may("given_name", Text),
+    _may("patronymic", Text),
+    _may("legal_name", Text),
+    _may("trade_name", Text),
+    _may("gender", Text),
+    _may("language", Text),
+    _may("country", Text),
+    _may("region", Text),
+    _may("city", Text),
+    _may("postal_code", Text),
+    _need("tags", ARRAY(Text), "'{}'"),
+    _need("attributes", JSONB, "'{}'::jsonb"),
+    PrimaryKeyConstraint("tenant_id", "customer_id"),
+    _reference("curator_id", "staff", "staff_id"),
+    _reference("team_id", "teams"),
+    _reference("channel_id", "channels"),
+    _one_of("kind", "kind", "person", "organisation"),
+    _one_of("status", "status", "prospect", "customer", "lapsed", "archived"),
+    _one_of("gender", "gender", "female", "male"),
+    Index(None, "tenant_id", "curator_id", "customer_id"),
+    Index(None, "tenant_id", "team_id", "customer_id"),
+    Index(None, "tenant_id", "sort_name", "customer_id"),
+)
+
+external_ids = Table(
+    "customer_external_ids",
+    metadata,
+    _tenant(),
+    _need("source", _KEY),
+    _need("external_id", _KEY),
+    _need("customer_id", Uuid),
+    PrimaryKeyConstraint("tenant_id", "source", "external_id"),
+    _reference("customer_id", "customers", cascade=True),
+    Index(None, "tenant_id", "customer_id"),
+)
+
+search_tokens = Table(
+    "search_tokens",
+    metadata,
+    _tenant(),
+    _need("token", _KEY),
+    _need("customer_id", Uuid),
+    PrimaryKeyConstraint("tenant_id", "token", "customer_id"),
+    _reference("customer_id", "customers", cascade=True),
+    Index(None, "tenant_id", "customer_id"),
+)
+
+contact_details = Table(
+    "contact_details",
+    metadata,
+    _tenant(),
+    _need("customer_id", Uuid),
+    _need("detail_id", Uuid),
+    _need("kind", _KEY),
+    _may("label", Text),
+    _need("is_primary", Boolean, "false"),
+    _need("value", Text),  # closed: only clientbase_reveal may read it
+    _need("normal", Text),  # closed likewise
+    _need("masked", Text),
+    _need("lookup", LargeBinary),
+    _need("verdict", Text),
+    _need("source", Text),
+    _may("verified_at", DateTime(timezone=True)),
+    _moment(),
+    PrimaryKeyConstraint("tenant_id", "customer_id", "detail_id"),
+    _reference("customer_id", "customers", cascade=True),
+    _one_of("verdict", "verdict", "valid", "possible", "invalid"),
+    Index(None, "tenant_id", "lookup"),
+)
+
+categories = Table(
+    "categories",
+    metadata,
+    _tenant(),
+    _need("category_id", Uuid),
+    _need("name", _KEY),
+    PrimaryKeyConstraint("tenant_id", "category_id"),
+    UniqueConstraint("tenant_id", "name"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
+)
+
+products = Table(
+    "products",
+    metadata,
+    _tenant(),
+    _need("product_id", Uuid),
+    _need("sku", _KEY),
+    _need("name", Text),
+    _may("category_id", Uuid),
+    _moment(),
+    PrimaryKeyConstraint("tenant_id", "product_id"),
+    UniqueConstraint("tenant_id", "sku"),
+    _reference("category_id", "categories"),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    _tenant(),
+    _need("order_id", Uuid),
+    _need("customer_id", Uuid),
+    _need("total", BigInteger),
+    _need("refunded", BigInteger, "0"),
+    _need("ordered_at", DateTime(timezone=True)),
+    _moment(),
+    _moment("updated_at"),
+    _may("import_id", Uuid),
+    _need("ordered_on", Date),
+    _need("version", Integer, "1"),
+    _need("currency", Text),
+    _need("status", Text),
+    _need("source", _KEY, "''"),
+    _may("external_id", _KEY),
+    _may("sales_channel", Text),
+    PrimaryKeyConstraint("tenant_id", "order_id"),
+    UniqueConstraint("tenant_id", "source", "external_id"),
+    _reference("customer_id", "customers"),
+    _one_of("status", "status", "new", "paid", "completed", "cancelled", "returned"),
+    Index(None, "tenant_id", "customer_id", "ordered_on"),
+    Index(None, "tenant_id", "ordered_at", "order_id"),
+)
+
+order_lines = Table(
+    "order_lines",
+    metadata,
+    _tenant(),
+    _need("line_no", Integer),
+    _need("order_id", Uuid),
+    _need("product_id", Uuid),
+    _need("unit_price", BigInteger),
+    _need("amount", BigInteger),
+    _need("quantity", Numeric),
+    PrimaryKeyConstraint("tenant_id", "order_id", "line_no"),
+    _reference("order_id", "orders", cascade=True),
+    _reference("product_id", "products"),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    _tenant(),
+    _need("refund_id", Uuid),
+    _need("customer_id", Uuid),
+    _may("order_id", Uuid),
+    _need("amount", BigInteger),
+    _need("refunded_at", DateTime(timezone=True)),
+    _moment(),
+    _may("import_id", Uuid),
+    _need("refunded_on", Date),
+    _need("currency", Text),
+    _need("source", _KEY, "''"),
+    _may("external_id", _KEY),
+    _may("reason", Text),
+    PrimaryKeyConstraint("tenant_id", "refund_id"),
+    UniqueConstraint("tenant_id", "source", "external_id"),
+    _reference("customer_id", "customers"),
+    _reference("order_id", "orders", cascade=True),
+    Index(None, "tenant_id", "customer_id", "refunded_on"),
+    Index(None, "tenant_id", "order_id"),
+)
+
+refund_lines = Table(
+    "refund_lines",
+    metadata,
+    _tenant(),
+    _need("line_no", Integer),
+    _need("refund_id", Uuid),
+    _need("product_id", Uuid),
+    _need("unit_price", BigInteger),
+    _need("amount", BigInteger),
+    _need("quantity", Numeric),
+    PrimaryKeyConstraint("tenant_id", "refund_id", "line_no"),
+    _reference("refund_id", "refunds", cascade=True),
+    _reference("product_id", "products"),
+)
+
+purchase_totals = Table(
+    "purchase_totals",
+    metadata,
+    _tenant(),
+    _need("orders", Integer),
+    _need("customer_id", Uuid),
+    _need("revenue", BigInteger),
+    _need("refunded", BigInteger),
+    _need("refunds", Integer),
+    _may("first_on", Date),
+    _may("last_on", Date),
+    _need("latest_on", Date),
+    _may("pending_from", Date),
+    _need("currency", Text),
+    PrimaryKeyConstraint("tenant_id", "customer_id", "currency"),
+    _reference("customer_id", "customers", cascade=True),
+    Index(None, "tenant_id", "currency", "latest_on"),
+    Index("ix_purchase_totals_pending", "tenant_id", "pending_from", postgresql_where=text("pending_from IS NOT NULL")),
+)
+
+files = Table(
+    "files",
+    metadata,
+    _tenant(),
+    _need("file_id", Uuid),
+    _need("staff_id", Uuid),
+    _need("name", Text),
+    _need("media_type", Text),
+    _need("size", BigInteger),
+    _need("sha256", LargeBinary),
+    _moment(),
+    _may("expires_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("tenant_id", "file_id"),
+    _reference("staff_id", "staff"),
+)
+
+file_parts = Table(
+    "file_parts",
+    metadata,
+    _tenant(),
+    _need("file_id", Uuid),
+    _need("part_no", Integer),
+    _need("content", LargeBinary),
+    PrimaryKeyConstraint("tenant_id", "file_id", "part_no"),
+    _reference("file_id", "files", cascade=True),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _tenant(),
+    _need("job_id", Uuid),
+    _need("staff_id", Uuid),
+    _need("kind", Text),
+    _need("state", Text, "'queued'"),
+    _need("epoch", Integer, "0"),
+    _need("done", BigInteger, "0"),
+    _may("total", BigInteger),
+    _need("unit", Text),
+    _need("cancel_requested", Boolean, "false"),
+    _need("request", JSONB, "'{}'::jsonb"),
+    _may("error", JSONB),
+    _moment(),
+    _may("started_at", DateTime(timezone=True)),
+    _may("finished_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("tenant_id", "job_id"),
+    _reference("staff_id", "staff"),
+    _one_of("state", "state", "queued", "running", "done", "failed", "cancelled"),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    _tenant(),
+    _need("import_id", Uuid),
+    _need("staff_id", Uuid),
+    _need("job_id", Uuid),
+    _need("file_id", Uuid),
+    _need("kind", Text),
+    _may("preset", Text),
+    _need("source", _KEY),
+    _need("mapping", JSONB),
+    _need("content_hash", LargeBinary),
+    _need("state", Text, "'queued'"),
+    _need("watermark", BigInteger, "0"),
+    _need("rows_read", BigInteger, "0"),
+    _need("rows_applied", BigInteger, "0"),
+    _need("rows_rejected", BigInteger, "0"),
+    _need("counts", JSONB, "'{}'::jsonb"),
+    _need("rejects", JSONB, "'[]'::jsonb"),
+    _may("error", JSONB),
+    _moment(),
+    _may("finished_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("tenant_id", "import_id"),
+    _reference("staff_id", "staff"),
+    _reference("job_id", "jobs"),
+    _reference("file_id", "files"),
+    _one_of("state", "state", "queued", "running", "done", "failed", "cancelled", "reverted"),
+    Index(
+        "uq_imports_content",
+        "tenant_id",
+        "kind",
+        "content_hash",
+        unique=True,
+        postgresql_where=text("state IN ('queued', 'running', 'done')"),
+    ),
+)
+
+import_rejects = Table(
+    "import_rejects",
+    metadata,
+    _tenant(),
+    _need("import_id", Uuid),
+    _need("row_no", BigInteger),
+    _need("line", BigInteger),
+    _may("field", Text),
+    _need("code", Text),
+    _need("reason", Text),
+    _need("cells", ARRAY(Text)),
+    PrimaryKeyConstraint("tenant_id", "import_id", "row_no"),
+    _reference("import_id", "imports", cascade=True),
+)
+
+exports = Table(
+    "exports",
+    metadata,
+    _tenant(),
+    _need("export_id", Uuid),
+    _need("staff_id", Uuid),
+    _need("job_id", Uuid),
+    _need("what", Text),
+    _need("request", JSONB),
+    _need("columns", ARRAY(Text)),
+    _need("format", Text),
+    _need("purpose", Text),
+    _need("state", Text, "'queued'"),
+    _may("rows", BigInteger),
+    _may("file_id", Uuid),
+    _may("error", JSONB),
+    _moment(),
+    _may("finished_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("tenant_id", "export_id"),
+    _reference("staff_id", "staff"),
+    _reference("job_id", "jobs"),
+    _reference("file_id", "files"),
+    _one_of("state", "state", "queued", "running", "done", "failed", "cancelled"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    _tenant(),
+    _need("staff_id", Uuid),
+    _need("method", Text),
+    _need("path", Text),
+    _need("key", _KEY),
+    _need("body_hash", LargeBinary),
+    _need("status", Integer),
+    _need("answer", JSONB),
+    _moment(),
+    PrimaryKeyConstraint("tenant_id", "staff_id", "method", "path", "key"),
+    _reference("staff_id", "staff"),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    _tenant(),
+    Column("change_id", BigInteger, Identity(always=True), nullable=False),
+    _moment("at"),
+    _may("customer_id", Uuid),
+    _need("entity_id", Uuid),
+    _need("entity", Text),
+    _need("kind", Text),
+    PrimaryKeyConstraint("tenant_id", "change_id"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _tenant(),
+    _need("audit_id", Uuid),
+    _moment("at"),
+    _need("staff_id", Uuid),
+    _need("action", Text),
+    _need("entity", Text),
+    _may("entity_id", Uuid),
+    _need("records", Integer, "1"),
+    _may("reason", Text),
+    _need("detail", JSONB, "'{}'::jsonb"),
+    PrimaryKeyConstraint("tenant_id", "audit_id"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
+)

@@ -1,0 +1,85 @@
+"""What the records of customers need from storage. Every method sees only what the principal reaches."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from service.domain.customers.model import Contact, ExternalId, Record
+from service.domain.ports import Journal, Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """A request that must have its effect once: the caller's key, and the hash of what was asked."""
+
+    method: str
+    path: str
+    key: str
+    body_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A record as it is now, locked for the rest of the transaction."""
+
+    customer_id: UUID
+    version: int
+    record: Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """One record to be inserted (version 1) or replaced; contacts or ids of None are left as they are."""
+
+    customer_id: UUID
+    record: Record
+    contacts: Sequence[Contact] | None = None
+    external_ids: Sequence[ExternalId] = ()
+
+
+class Customers(Protocol):
+    async def lock(self, customer_ids: Sequence[UUID]) -> dict[UUID, Stored]:
+        """The records that the caller reaches, locked in id order; missing and foreign ones are absent."""
+        ...
+
+    async def owners_of(self, ids: Sequence[ExternalId]) -> dict[ExternalId, UUID]:
+        """The reachable records behind external ids."""
+        ...
+
+    async def insert(self, written: Sequence[Written], *, source: str) -> None:
+        """New records with contacts, ids and search tokens. Raises ExternalIdTaken."""
+        ...
+
+    async def replace(self, written: Sequence[Written], *, source: str) -> None:
+        """The new state of locked records; their version rises by one."""
+        ...
+
+    async def delete(self, customer_id: UUID) -> None:
+        """Raises CustomerHasOrders when there are purchases."""
+        ...
+
+    async def card(self, customer_id: UUID) -> Mapping[str, Any] | None: ...
+
+    async def reveal(self, customer_ids: Sequence[UUID]) -> list[Mapping[str, Any]]:
+        """Contacts in clear of the reachable records, by the role that alone may read them."""
+        ...
+
+
+class Idempotency(Protocol):
+    async def recall(self, once: Once | None) -> Any | None:
+        """The stored answer of the same request; None when it is new. Raises KeyReused, StillRunning."""
+        ...
+
+    async def remember(self, once: Once | None, status: int, answer: Any) -> None: ...
+
+
+class CustomersTransaction(Transaction, Protocol):
+    @property
+    def customers(self) -> Customers: ...
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def idempotency(self) -> Idempotency: ...

@@ -1,0 +1,201 @@
+"""Writing customer records: create, change, upsert, remove, and show contacts in clear."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from service.domain.access import Principal, Scope
+from service.domain.customers.contacts import normalise
+from service.domain.customers.errors import NoCustomer, RepeatedInBatch
+from service.domain.customers.model import (
+    Contact,
+    ContactInput,
+    ExternalId,
+    Record,
+    checked,
+    merge_patch,
+    with_one_primary,
+)
+from service.domain.customers.ports import CustomersTransaction, Once, Stored, Written
+from service.domain.errors import DomainError, Precondition
+from service.domain.ids import new_id
+from service.domain.ports import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What a caller sends: some fields of a record (None inside `changes` clears), contacts and ids if given."""
+
+    changes: Mapping[str, Any]
+    contacts: Sequence[ContactInput] | None = None
+    external_ids: Sequence[ExternalId] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemResult:
+    """What became of one item of a batch."""
+
+    index: int
+    outcome: str
+    customer_id: UUID | None = None
+    problem: DomainError | None = None
+
+
+class LookupKey:
+    """The keyed hash by which a contact is found without storing it readable to those who search."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def of(self, kind: str, normal: str) -> bytes:
+        return hmac.digest(self._key, f"{kind}\0{normal}".encode(), hashlib.sha256)[:16]
+
+
+class CustomerService:
+    def __init__(self, uow: UnitOfWork[CustomersTransaction], lookup: LookupKey, default_region: str = "RU") -> None:
+        self._uow = uow
+        self._lookup = lookup
+        self._region = default_region
+
+    async def create(self, principal: Principal, draft: Draft, once: Once | None = None) -> UUID:
+        """Write a new record; the same idempotency key gives the id of the one written before."""
+        written = self._fresh(draft, principal)
+        async with self._uow.begin(principal) as tx:
+            if known := await tx.idempotency.recall(once):
+                return UUID(known["customer_id"])
+            await tx.customers.insert([written], source="api")
+            await tx.journal.changed("customer", "created", written.customer_id, written.customer_id)
+            await tx.journal.audit("customers.create", "customer", written.customer_id)
+            await tx.idempotency.remember(once, 201, {"customer_id": str(written.customer_id)})
+            await tx.commit()
+        return written.customer_id
+
+    async def change(self, principal: Principal, customer_id: UUID, draft: Draft, expected: int | None) -> None:
+        """Change the named fields of a record. `expected` is the version the caller has read, if he says so."""
+        async with self._uow.begin(principal) as tx:
+            stored = (await tx.customers.lock([customer_id])).get(customer_id)
+            if stored is None:
+                raise NoCustomer
+            if expected is not None and stored.version != expected:
+                raise Precondition(current_version=stored.version)
+            await tx.customers.replace([self._changed(stored, draft, principal)], source="api")
+            await tx.journal.changed("customer", "updated", customer_id, customer_id)
+            await tx.journal.audit("customers.update", "customer", customer_id, fields=sorted(draft.changes))
+            await tx.commit()
+
+    async def put(self, principal: Principal, external_id: ExternalId, draft: Draft) -> tuple[UUID, bool]:
+        """Create the record of an external id, or change the fields that the draft names. True when created."""
+        results = await self.batch(principal, [_with_id(draft, external_id)], atomic=True)
+        if results[0].problem is not None:
+            raise results[0].problem
+        assert results[0].customer_id is not None
+        return results[0].customer_id, results[0].outcome == "created"
+
+    async def batch(
+        self, principal: Principal, drafts: Sequence[Draft | DomainError], *, atomic: bool, once: Once | None = None
+    ) -> list[ItemResult]:
+        """Upsert many by external id in one transaction; refused items say why, the others are written.
+
+        With `atomic`, one refused item refuses all, and nothing is written.
+        """
+        async with self._uow.begin(principal, timeout_ms=60_000) as tx:
+            if known := await tx.idempotency.recall(once):
+                return [ItemResult(index=i, outcome=o, customer_id=UUID(c) if c else None) for i, o, c in known]
+            plan = await self._plan(tx, principal, drafts)
+            results = [item for item, _ in plan]
+            if atomic and any(item.problem for item in results):
+                return [item if item.problem else ItemResult(index=item.index, outcome="skipped") for item in results]
+            for outcome, write in (("created", tx.customers.insert), ("updated", tx.customers.replace)):
+                chosen = [written for item, written in plan if written and item.outcome == outcome]
+                if chosen:
+                    await write(chosen, source="api")
+                for written in chosen:
+                    await tx.journal.changed("customer", outcome, written.customer_id, written.customer_id)
+            written_count = sum(1 for item in results if item.customer_id)
+            await tx.journal.audit("customers.batch", "customer", records=written_count)
+            stored = [(r.index, r.outcome, str(r.customer_id) if r.customer_id else None) for r in results]
+            await tx.idempotency.remember(once, 200, stored)
+            await tx.commit()
+        return results
+
+    async def remove(self, principal: Principal, customer_id: UUID, expected: int | None) -> None:
+        """Delete a record that has no purchases."""
+        async with self._uow.begin(principal) as tx:
+            stored = (await tx.customers.lock([customer_id])).get(customer_id)
+            if stored is None:
+                raise NoCustomer
+            if expected is not None and stored.version != expected:
+                raise Precondition(current_version=stored.version)
+            await tx.customers.delete(customer_id)
+            await tx.journal.changed("customer", "deleted", customer_id, customer_id)
+            await tx.journal.audit("customers.delete", "customer", customer_id)
+            await tx.commit()
+
+    async def reveal(self, principal: Principal, customer_id: UUID, reason: str) -> list[Mapping[str, Any]]:
+        """Contact details in clear: the audit row is written first, in the same transaction, or nothing is shown."""
+        principal.require(Scope.CONTACTS_REVEAL)
+        async with self._uow.begin(principal) as tx:
+            if await tx.customers.card(customer_id) is None:
+                raise NoCustomer
+            await tx.journal.audit("contacts.reveal", "customer", customer_id, reason=reason)
+            contacts = await tx.customers.reveal([customer_id])
+            await tx.commit()
+        return contacts
+
+    def contact(self, given: ContactInput, region: str | None = None) -> Contact:
+        """The stored form of a contact; refuses one that can't be."""
+        form = normalise(given.kind, given.value, region or self._region)
+        return Contact(
+            form=form,
+            lookup=self._lookup.of(form.kind, form.normal),
+            label=given.label,
+            is_primary=given.is_primary,
+        )
+
+    async def _plan(
+        self, tx: CustomersTransaction, principal: Principal, drafts: Sequence[Draft | DomainError]
+    ) -> list[tuple[ItemResult, Written | None]]:
+        ids = [one for draft in drafts if isinstance(draft, Draft) for one in draft.external_ids]
+        owners = await tx.customers.owners_of(ids)
+        locked = await tx.customers.lock(sorted(set(owners.values())))
+        plan: list[tuple[ItemResult, Written | None]] = []
+        fresh: dict[ExternalId, Written] = {}
+        for index, draft in enumerate(drafts):
+            try:
+                if isinstance(draft, DomainError):
+                    raise draft
+                stored = next((locked[owners[one]] for one in draft.external_ids if one in owners), None)
+                if stored is None and (earlier := next((one for one in draft.external_ids if one in fresh), None)):
+                    raise RepeatedInBatch(external_id=earlier.external_id)
+                written = self._changed(stored, draft, principal) if stored else self._fresh(draft, principal)
+                fresh.update(dict.fromkeys(draft.external_ids, written))
+                outcome = "updated" if stored else "created"
+                plan.append((ItemResult(index=index, outcome=outcome, customer_id=written.customer_id), written))
+            except DomainError as problem:
+                plan.append((ItemResult(index=index, outcome="refused", problem=problem), None))
+        return plan
+
+    def _fresh(self, draft: Draft, principal: Principal) -> Written:
+        record = checked(Record(**{k: v for k, v in draft.changes.items() if v is not None}), principal)
+        return self._written(new_id(), record, draft)
+
+    def _changed(self, stored: Stored, draft: Draft, principal: Principal) -> Written:
+        return self._written(stored.customer_id, checked(_patched(stored.record, draft.changes), principal), draft)
+
+    def _written(self, customer_id: UUID, record: Record, draft: Draft) -> Written:
+        contacts = None
+        if draft.contacts is not None:
+            contacts = with_one_primary([self.contact(given, record.country) for given in draft.contacts])
+        return Written(customer_id=customer_id, record=record, contacts=contacts, external_ids=draft.external_ids)
+
+
+def _patched(record: Record, changes: Mapping[str, Any]) -> Record:
+    return Record(**merge_patch(asdict(record), changes))
+
+
+def _with_id(draft: Draft, external_id: ExternalId) -> Draft:
+    others = [one for one in draft.external_ids if one != external_id]
+    return Draft(changes=draft.changes, contacts=draft.contacts, external_ids=(external_id, *others))

@@ -1,0 +1,69 @@
+"""The one tree of refusals. A code is public API: documented, never renamed, never reused.
+
+Categories say what kind of answer a refusal is; the HTTP surface maps each category to one status.
+Concrete refusals live with their capability.
+"""
+
+from typing import ClassVar
+
+
+class DomainError(Exception):
+    """A refusal with a public code, a sentence, and (optionally) the place and the cure."""
+
+    code: ClassVar[str] = "refused"
+    title: ClassVar[str] = "The request was refused."
+
+    def __init__(self, detail: str | None = None, **extra: object) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.extra = extra
+
+
+class Unauthenticated(DomainError):
+    code = "unauthenticated"
+    title = "A valid bearer token is needed."
+
+
+class Forbidden(DomainError):
+    code = "forbidden"
+    title = "The caller may not do this."
+
+
+class NotFound(DomainError):
+    code = "not-found"
+    title = "There is no such thing within the caller's reach."
+
+
+class Conflict(DomainError):
+    code = "conflict"
+    title = "The request is at odds with what is stored."
+
+
+class Precondition(DomainError):
+    code = "version-mismatch"
+    title = "The record has changed since it was read; read it again and repeat the change."
+
+
+class PreconditionRequired(DomainError):
+    code = "if-match-required"
+    title = "Send If-Match with the ETag of the version that the change is based on."
+
+
+class Rejected(DomainError):
+    code = "invalid-request"
+    title = "The request has values that can't be accepted."
+
+
+class TooLarge(DomainError):
+    code = "too-large"
+    title = "The body is larger than this service accepts."
+
+
+class Unavailable(DomainError):
+    code = "unavailable"
+    title = "The service can't answer right now; try again shortly."
+
+
+class MissingScope(Forbidden):
+    code = "missing-scope"
+    title = "The token lacks a scope that this operation needs."

@@ -1,0 +1,80 @@
+"""The fields that each kind of import can fill, in the order in which a row carries them.
+
+A required field must have a column (or a constant), and every row a value in it. A default stands in where a file has
+no such column; in an optional field it also fills an empty cell.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["order_lines", "orders", "customers"]
+Reads = Literal[
+    "id", "text", "money", "quantity", "moment", "day", "currency", "order_status", "customer_status",
+    "customer_kind", "gender", "tags",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """How a cell is read, its bound, and the reason given where a needed value is missing."""
+
+    reads: Reads
+    limit: int = 200
+    missing: str | None = None
+    default: str | None = None
+
+
+_WHO_AND_WHEN = {
+    "order_id": Field("id", missing="missing-order"),
+    "customer_id": Field("id", missing="missing-customer"),
+    "ordered_at": Field("moment", missing="missing-date"),
+}
+_AROUND = {
+    "currency": Field("currency"),
+    "status": Field("order_status", default="completed"),
+    "sales_channel": Field("text", 100),
+    "country": Field("text", 100),
+    "customer_name": Field("text", 400),
+}
+_ORDER_LINES = (
+    _WHO_AND_WHEN
+    | {
+        "sku": Field("id"),
+        "product": Field("text", 500),
+        "category": Field("text", 200),
+        "quantity": Field("quantity", missing="missing-quantity", default="1"),
+        "unit_price": Field("money"),
+        "amount": Field("money"),
+    }
+    | _AROUND
+)
+_ORDERS = _WHO_AND_WHEN | {"total": Field("money", missing="missing-total"), "refunded": Field("money")} | _AROUND
+_CUSTOMERS = {
+    "external_id": Field("id", missing="missing-external-id"),
+    "kind": Field("customer_kind"),
+    "status": Field("customer_status"),
+    "display_name": Field("text", 400),
+    "family_name": Field("text", 200),
+    "given_name": Field("text", 200),
+    "patronymic": Field("text", 200),
+    "legal_name": Field("text", 400),
+    "trade_name": Field("text", 400),
+    "birth_date": Field("day"),
+    "gender": Field("gender"),
+    "language": Field("text", 35),
+    "country": Field("text", 100),
+    "region": Field("text", 200),
+    "city": Field("text", 200),
+    "street": Field("text", 500),
+    "postal_code": Field("text", 20),
+    "email": Field("text", 320),
+    "phone": Field("text", 60),
+    "channel": Field("text", 100),
+    "tags": Field("tags", 1000),
+    "curator": Field("text", 200),
+    "inn": Field("text", 20),
+    "kpp": Field("text", 20),
+    "ogrn": Field("text", 20),
+}
+
+FIELDS: dict[Kind, dict[str, Field]] = {"order_lines": _ORDER_LINES, "orders": _ORDERS, "customers": _CUSTOMERS}
