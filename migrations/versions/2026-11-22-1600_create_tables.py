@@ -283,7 +283,7 @@ CREATE TABLE imports (
     rows_applied BIGINT DEFAULT 0 NOT NULL,
     rows_rejected BIGINT DEFAULT 0 NOT NULL,
     counts JSONB DEFAULT '{}'::jsonb NOT NULL,
-    rejects JSONB DEFAULT '[]'::jsonb NOT NULL,
+    rejects JSONB DEFAULT '{}'::jsonb NOT NULL,
     error JSONB,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     finished_at TIMESTAMP WITH TIME ZONE,

@@ -169,6 +169,8 @@ def protect_the_directory() -> None:
     for table in ("staff", "team_members", "deputies"):
         policy(table, DIRECTORY, f"tenant_id = (SELECT t.tenant_id FROM tenants t WHERE t.slug = {SLUG})")
         grant("SELECT", table, DIRECTORY)
+    # Readiness compares the schema's revision with the one that the service needs.
+    grant("SELECT", "alembic_version", DIRECTORY)
 
 
 def upgrade() -> None:
@@ -192,4 +194,5 @@ def downgrade() -> None:
             op.execute(f"DROP POLICY IF EXISTS {role.removeprefix('clientbase_')} ON {table}")
         op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
+    op.execute(f"REVOKE ALL ON alembic_version FROM {DIRECTORY}")
     # The roles stay: other databases of the cluster may use them.

@@ -55,7 +55,7 @@ class SigningKeysUnavailable(Unavailable):
     title = "The keys that verify tokens can't be fetched right now."
 
 
-class WeakSecret(ValueError):  # noqa: N818 - errors are named as facts
+class WeakSecret(ValueError):
     """The shared secret could be guessed; the service must not start with it."""
 
 
@@ -389,7 +389,7 @@ def _require_safe(url: str) -> None:
         raise ValueError("The address of the key set must be an https URL (http only on this machine).")
 
 
-_UUID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PLACEHOLDERS = re.compile(r"secret|passw|change.?(?:me|this)|default|example|replace|placeholder|qwerty|random", re.I)
 
 

@@ -4,8 +4,8 @@ Users are processes (API, worker, command line, tests), and each may be killed a
 files. Three locks, which the kernel lets go of by itself, tell everything:
 - `users.lock` is shared by all who use the server; whoever can have it alone, on leaving, was the last one;
 - `supervisor.lock` is held by the one who starts, looks after or stops the server;
-- `server.lock` is inherited by the server and its children: while it is held, there is a server. A leftover
-  `postmaster.pid`, or its number in the hands of another program, proves nothing.
+- `server.lock` is inherited by the server and its children: while it is held, there is a server, or one is being
+  made. A leftover `postmaster.pid`, or its number in the hands of another program, proves nothing.
 A server whose last user was killed stays up, and the next user adopts it. Options count for whoever starts the server.
 """
 
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from service.db.embedded_cluster import DATABASE, SUPERUSER, Cluster, belong, locate, passwords
+from service.db.embedded_cluster import DATABASE, SUPERUSER, Cluster, locate, open_own, passwords
 from service.db.embedded_tools import EmbeddedServerError, exists, serves
 
 _START_LIMIT = 300.0  # seconds; recovery after a crash replays at most max_wal_size
@@ -53,7 +53,7 @@ def running(directory: Path, *, settings: Mapping[str, str] = MappingProxyType({
     with _in_words(directory):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory = directory.resolve()
-        users = _open(directory, "users.lock")
+        users = open_own(directory / "users.lock")
     try:
         with _in_words(directory), _supervising(directory):
             fcntl.flock(users, fcntl.LOCK_SH)
@@ -88,23 +88,23 @@ def _serve(directory: Path, settings: Mapping[str, str] | None) -> EmbeddedServe
     cluster = locate(directory)
     for _ in range(_ATTEMPTS):
         if not _alive(cluster):
-            cluster.create(durable=(settings or {}).get("fsync") != "off")
-            if settings is not None:
-                cluster.configure(settings)
-            _start(cluster)
+            _start(cluster, settings)
         if server := _accepting(cluster):
             _remember_port(cluster, server.port)
             return server
     raise EmbeddedServerError(f"the database in {cluster.home} does not start:\n{_last_words(cluster)}")
 
 
-def _start(cluster: Cluster) -> None:
-    _clear_pid_file(cluster)
-    listen = ["-p", str(_free_port(cluster)), "-k", str(cluster.socket_folder())]
-    server = [str(cluster.programs / "postgres"), "-D", str(cluster.data), *listen]
-    lock = _open(cluster.directory, "server.lock")
+def _start(cluster: Cluster, settings: Mapping[str, str] | None) -> None:
+    lock = open_own(cluster.directory / "server.lock")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        cluster.create(lock, durable=(settings or {}).get("fsync") != "off")
+        if settings is not None:
+            cluster.configure(settings)
+        _clear_pid_file(cluster)
+        listen = ["-p", str(_free_port(cluster)), "-k", str(cluster.socket_folder())]
+        server = [str(cluster.programs / "postgres"), "-D", str(cluster.data), *listen]
         cluster.account.run(["/bin/sh", "-c", _LAUNCH, "sh", cluster.logs / "start.log", *server], lock=lock)
     finally:
         os.close(lock)  # the server holds on to it
@@ -160,7 +160,7 @@ def _stop(cluster: Cluster) -> None:
 
 
 def _alive(cluster: Cluster) -> bool:
-    lock = _open(cluster.directory, "server.lock")
+    lock = open_own(cluster.directory / "server.lock")
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -204,8 +204,8 @@ def _free_port(cluster: Cluster) -> int:
 def _remember_port(cluster: Cluster, port: int) -> None:
     note = cluster.directory / "port"
     if not note.exists() or note.read_text() != str(port):
-        note.write_text(str(port))
-        belong(note, cluster.directory)
+        with os.fdopen(open_own(note, os.O_TRUNC), "w") as file:
+            file.write(str(port))
 
 
 def _last_words(cluster: Cluster, lines: int = 20) -> str:
@@ -214,15 +214,9 @@ def _last_words(cluster: Cluster, lines: int = 20) -> str:
     return "\n".join(told[-lines:]) or "(the log is empty)"
 
 
-def _open(directory: Path, name: str) -> int:
-    handle = os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    belong(directory / name, directory)
-    return handle
-
-
 @contextmanager
 def _supervising(directory: Path) -> Iterator[None]:
-    lock = _open(directory, "supervisor.lock")
+    lock = open_own(directory / "supervisor.lock")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

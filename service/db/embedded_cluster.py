@@ -5,7 +5,6 @@ passwords are written first and kept: whatever is made later is made with them. 
 and roles and owns the schema; `clientbase_service` may log in and nothing else.
 """
 
-import contextlib
 import json
 import logging
 import os
@@ -83,23 +82,23 @@ class Cluster:
         """The folder of the server's logs."""
         return self.home / "log"
 
-    def create(self, *, durable: bool = True) -> None:
-        """Make the server's files if they are not there."""
+    def create(self, lock: int, *, durable: bool = True) -> None:
+        """Make the server's files if they are not there; what outlives a killed caller holds the lock meanwhile."""
         if self.data.exists():
             return
         self._keep_secrets()
         draft = self._folder("data.draft", fresh=True)
-        self._initialise(draft, durable=durable)
+        self._initialise(draft, lock, durable=durable)
         self._write(draft / "pg_hba.conf", _ACCESS)
         self._write(draft / "postgresql.conf", "include_if_exists = 'clientbase.conf'\n", sign=">>")
-        self._single(draft, SUPERUSER, _grants(passwords(self.directory)))
-        self._single(draft, DATABASE, "REVOKE ALL ON SCHEMA public FROM PUBLIC\n")
+        self._single(draft, lock, SUPERUSER, _grants(passwords(self.directory)))
+        self._single(draft, lock, DATABASE, "REVOKE ALL ON SCHEMA public FROM PUBLIC\n")
         draft.rename(self.data)
         _settle(self.home)
 
     def configure(self, settings: Mapping[str, str]) -> None:
         """Write the options of the next start: ours, overridden by the caller's."""
-        options = _SETTINGS | {"log_directory": str(self._folder("log"))} | settings
+        options = _SETTINGS | {"log_directory": str(self._folder("log"))} | dict(settings)
         if wrong := [name for name in options if not re.fullmatch(r"[a-z_][a-z0-9_.]*", name)]:
             raise EmbeddedServerError(f"not the name of a PostgreSQL setting: {', '.join(wrong)}")
         lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in options.items()]
@@ -108,25 +107,33 @@ class Cluster:
     def socket_folder(self) -> Path:
         """A folder private to the server for its socket: in its home, or a temporary one if that name is too long."""
         if len(os.fsencode(self.home / "socket")) <= self.longest_socket and not set('",') & set(str(self.home)):
-            return self._folder("socket")
+            return self._folder("socket", fresh=True)  # a killed server leaves its socket locked
         folder = Path(tempfile.mkdtemp(prefix="clientbase-"))
         self.account.take(folder)
         return folder
 
-    def _initialise(self, draft: Path, *, durable: bool) -> None:
+    def _initialise(self, draft: Path, lock: int, *, durable: bool) -> None:
         options = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         options += ["--data-checksums", "--auth=reject", "--no-instructions", *([] if durable else ["--no-sync"])]
         for ctype in _LOCALES:
-            command = [self.programs / "initdb", "-D", draft, "-U", SUPERUSER, *options, f"--lc-ctype={ctype}"]
-            result = self.account.run(command)
+            command = [
+                str(self.programs / "initdb"),
+                "-D",
+                str(draft),
+                "-U",
+                SUPERUSER,
+                *options,
+                f"--lc-ctype={ctype}",
+            ]
+            result = self.account.run(command, lock=lock)
             if "invalid locale" not in result.stderr:
                 break
         if result.returncode:
             raise EmbeddedServerError(f"the database's files could not be made in {self.home}: {result.stderr.strip()}")
 
-    def _single(self, draft: Path, database: str, script: str) -> None:
-        command = [self.programs / "postgres", "--single", "-c", "exit_on_error=on", "-D", draft, database]
-        result = self.account.run(command, text=script)
+    def _single(self, draft: Path, lock: int, database: str, script: str) -> None:
+        command = [str(self.programs / "postgres"), "--single", "-c", "exit_on_error=on", "-D", str(draft), database]
+        result = self.account.run(command, text=script, lock=lock)
         if result.returncode:
             raise EmbeddedServerError(f"the logins could not be made: {result.stderr.strip()[-2000:]}")
 
@@ -135,14 +142,12 @@ class Cluster:
         if path.exists():
             return
         draft = path.with_suffix(".draft")
-        with contextlib.suppress(FileNotFoundError):
-            draft.unlink()
+        draft.unlink(missing_ok=True)
         made = {name: secrets.token_urlsafe(24) for name in (SUPERUSER, OWNER, SERVICE)}
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with os.fdopen(open_own(draft, os.O_EXCL), "w") as file:
             json.dump(made, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
-        belong(draft, self.directory)
         draft.rename(path)
         _settle(self.directory)
 
@@ -178,11 +183,13 @@ def locate(directory: Path) -> Cluster:
     return Cluster(directory=directory, home=_home(directory, account), account=account, programs=programs(account))
 
 
-def belong(path: Path, directory: Path) -> None:
-    """Let a file have its folder's owner, so that root's visit does not lock him out."""
+def open_own(path: Path, flags: int = 0) -> int:
+    """Open a file for its folder's owner alone, so that root's visit neither locks him out nor follows his links."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | flags, 0o600)
     if os.geteuid() == 0:
-        stat = directory.stat()
-        os.chown(path, stat.st_uid, stat.st_gid)
+        stat = path.parent.stat()
+        os.fchown(handle, stat.st_uid, stat.st_gid)
+    return handle
 
 
 def _home(directory: Path, account: Account) -> Path:

@@ -6,7 +6,7 @@ comes back to the pool is thrown away, so none ever carries a stranger's state.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +20,8 @@ from service.db.statement import Statement
 from service.domain.access import Principal, Reach
 from service.domain.errors import DomainError, Unavailable
 
+# What the driver calls a record: read by column name.
+Row = Mapping[str, Any]
 REVEAL = "clientbase_reveal"
 # The role comes from this table alone, never from a claim.
 _ROLE = {Reach.OWN: "clientbase_own", Reach.TEAM: "clientbase_team", Reach.TENANT: "clientbase_tenant"}
@@ -63,17 +65,19 @@ class Session:
         self.principal = principal
         self._bound = {"tenant": principal.tenant_id}
 
-    async def fetch(self, statement: Statement, **values: object) -> list[asyncpg.Record]:
+    async def fetch(self, statement: Statement, **values: object) -> list[Row]:
         try:
-            return await self.connection.fetch(statement.text, *statement.arguments(self._bound | values))  # type: ignore[no-any-return]
+            rows: list[Row] = await self.connection.fetch(statement.text, *statement.arguments(self._bound | values))
         except _TRANSLATED as error:
             raise translate(error) from error
+        return rows
 
-    async def fetchrow(self, statement: Statement, **values: object) -> asyncpg.Record | None:
+    async def fetchrow(self, statement: Statement, **values: object) -> Row | None:
         try:
-            return await self.connection.fetchrow(statement.text, *statement.arguments(self._bound | values))
+            row: Row | None = await self.connection.fetchrow(statement.text, *statement.arguments(self._bound | values))
         except _TRANSLATED as error:
             raise translate(error) from error
+        return row
 
     async def fetchval(self, statement: Statement, **values: object) -> Any:
         try:
@@ -182,7 +186,7 @@ async def open_pool(url: str, *, size: int, statement_timeout_s: float = 30) -> 
 
 
 async def _prepare_connection(connection: asyncpg.Connection) -> None:
-    for name in ("json", "jsonb"):
-        await connection.set_type_codec(
-            name, schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
-        )
+    # jsonb is data; json is text that the database has written for the wire, and stays text.
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
+    )

@@ -4,6 +4,8 @@ Money is bigint micros (service/domain/money.py). Days (`*_on`) are days in the 
 Text that is compared or ordered by an index is folded at write time and collated "C".
 """
 
+from typing import Any
+
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -47,15 +49,15 @@ def _tenant() -> Column[int]:
     return Column("tenant_id", Integer, nullable=False)
 
 
-def _need(name: str, kind: TypeEngine[object] | type[TypeEngine[object]], default: str | None = None) -> Column[object]:
+def _need(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]], default: str | None = None) -> Column[Any]:
     return Column(name, kind, nullable=False, server_default=text(default) if default is not None else None)
 
 
-def _may(name: str, kind: TypeEngine[object] | type[TypeEngine[object]]) -> Column[object]:
+def _may(name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]]) -> Column[Any]:
     return Column(name, kind, nullable=True)
 
 
-def _moment(name: str = "created_at") -> Column[object]:
+def _moment(name: str = "created_at") -> Column[Any]:
     return Column(name, DateTime(timezone=True), nullable=False, server_default=_NOW)
 
 
@@ -452,7 +454,7 @@ imports = Table(
     _need("rows_applied", BigInteger, "0"),
     _need("rows_rejected", BigInteger, "0"),
     _need("counts", JSONB, "'{}'::jsonb"),
-    _need("rejects", JSONB, "'[]'::jsonb"),
+    _need("rejects", JSONB, "'{}'::jsonb"),
     _may("error", JSONB),
     _moment(),
     _may("finished_at", DateTime(timezone=True)),

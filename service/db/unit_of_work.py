@@ -4,15 +4,74 @@ from functools import cached_property
 
 import asyncpg
 
+from service.db.customers import PgCustomers
+from service.db.exports import PgExports
+from service.db.files import PgFiles
+from service.db.imports import PgImports
+from service.db.jobs import PgJobs
+from service.db.journal import PgIdempotency, PgJournal
+from service.db.loading import PgLoading
+from service.db.orders import PgOrders
+from service.db.overview import PgOverview
 from service.db.purchases import PgPurchases
 from service.db.session import Transaction, preamble
+from service.db.staff import PgStaff
+from service.db.totals import PgTotals
 from service.domain.access import Principal
 
 
 class PgTransaction(Transaction):
     @cached_property
+    def customers(self) -> PgCustomers:
+        return PgCustomers(self.session)
+
+    @cached_property
+    def orders(self) -> PgOrders:
+        return PgOrders(self.session)
+
+    @cached_property
+    def totals(self) -> PgTotals:
+        return PgTotals(self.session)
+
+    @cached_property
     def purchases(self) -> PgPurchases:
         return PgPurchases(self.session)
+
+    @cached_property
+    def journal(self) -> PgJournal:
+        return PgJournal(self.session)
+
+    @cached_property
+    def idempotency(self) -> PgIdempotency:
+        return PgIdempotency(self.session)
+
+    @cached_property
+    def files(self) -> PgFiles:
+        return PgFiles(self.session)
+
+    @cached_property
+    def jobs(self) -> PgJobs:
+        return PgJobs(self.session)
+
+    @cached_property
+    def imports(self) -> PgImports:
+        return PgImports(self.session)
+
+    @cached_property
+    def loading(self) -> PgLoading:
+        return PgLoading(self.session)
+
+    @cached_property
+    def exports(self) -> PgExports:
+        return PgExports(self.session)
+
+    @cached_property
+    def staff(self) -> PgStaff:
+        return PgStaff(self.session)
+
+    @cached_property
+    def overview(self) -> PgOverview:
+        return PgOverview(self.session)
 
 
 class PgUnitOfWork:

@@ -4,6 +4,7 @@ A transaction is had only by naming its principal, so no query can forget tenant
 declares in its own `ports.py` what it expects to find on the transaction.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Protocol, TypeVar
@@ -54,8 +55,9 @@ class Journal(Protocol):
 
     async def changed(self, entity: str, kind: str, entity_id: UUID, customer_id: UUID | None) -> None: ...
 
-
-class JobQueue(Protocol):
-    async def enqueue(self, kind: str, *, unit: str, request: dict[str, object] | None = None) -> UUID:
-        """Queue long work in this transaction (a rollback drops it); returns the id to ask for its progress."""
+    async def changed_many(
+        self, entity: str, kind: str, entity_ids: Sequence[UUID], customer_ids: Sequence[UUID]
+    ) -> None:
+        """One row for each pair of entity and customer."""
         ...
+

@@ -24,7 +24,7 @@ _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2007": 
 _CURRENCY = r"(?:[₽$€£¥₸₴]|руб\.?|р\.|[A-Z]{3})"
 _DRESSED = re.compile(rf"(?:{_CURRENCY} ?)?(.*?)(?: ?{_CURRENCY})?", re.DOTALL)
 _SIGNED = re.compile(r"([+-]?) ?(.*?)(-?)", re.DOTALL)
-_SIMPLE = re.compile(r"-?[0-9]+(?:\.[0-9]{1,2})?")
+_SIMPLE = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,2})?")
 _SINGLE = re.compile(r"([0-9]*)([.,])([0-9]+)")
 _GROUPED = re.compile(r"([0-9]{1,3}([ '.,])[0-9]{3}(?:\2[0-9]{3})*)(?:([.,])([0-9]+))?")
 
@@ -57,7 +57,7 @@ def plain(text: str, mark: Mark | None) -> str:
     if body.isascii() and body.isdigit():
         return sign + body
     if single := _SINGLE.fullmatch(body):
-        return sign + _one_separator(*single.groups(), mark)
+        return sign + _one_separator(single[1], single[2], single[3], mark)
     return sign + _grouped(body)
 
 

@@ -3,6 +3,7 @@
 Reasons never quote a cell, because reports are read (and logged) by people who may not see personal data.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 REASONS: dict[str, str] = {
@@ -61,5 +62,5 @@ class Reject(NamedTuple):
 
     row: int
     line: int
-    cells: tuple[str, ...]
+    cells: Sequence[str]
     violations: tuple[Violation, ...]

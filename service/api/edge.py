@@ -1,0 +1,127 @@
+"""The outermost layer: a request id, a bound on the body, one log line, the metrics, and the last resort.
+
+A client's own X-Request-ID is taken when it is plain. The log names the route's template, never the path, the query
+or the body: personal data can't hide in it.
+"""
+
+import re
+import time
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.problems import InternalError, problem_response
+from service.domain.errors import DomainError, TooLarge
+from service.domain.ids import new_id
+
+_PLAIN_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_log = structlog.get_logger("request")
+
+
+class Edge:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        requests: Counter,
+        latency: Histogram,
+        unavailable: Counter,
+        body_bytes: int,
+        upload_bytes: int,
+    ) -> None:
+        self._app = app
+        self._requests = requests
+        self._latency = latency
+        self._unavailable = unavailable
+        self._body_bytes = body_bytes
+        self._upload_bytes = upload_bytes
+        self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        scope["request_id"] = request_id
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, self._bounded(scope, receive), answer)
+        except DomainError as error:
+            if not status:
+                await problem_response(error, scope["path"])(scope, receive, answer)
+        except Exception as error:
+            _log.error("failed", request_id=request_id, kind=type(error).__name__, exc_info=_where(error))
+            if not status:
+                problem = InternalError(request_id=request_id)
+                await problem_response(problem, scope["path"], 500)(scope, receive, answer)
+        finally:
+            self._count(scope, request_id, status or 499, time.perf_counter() - started)
+
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            return receive
+        limit = self._upload_bytes if scope["path"] == "/v1/imports" else self._body_bytes
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value) > limit:
+                raise TooLarge(f"The body may have {limit} bytes at most.", limit_bytes=limit)
+        taken = 0
+
+        async def bounded() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise TooLarge(f"The body may have {limit} bytes at most.", limit_bytes=limit)
+            return message
+
+        return bounded
+
+    def _count(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        key = (scope["method"], route, status)
+        child = self._children.get(key)
+        if child is None:
+            child = (self._requests.labels(*key), self._latency.labels(*key[:2]))
+            self._children[key] = child
+        child[0].inc()
+        child[1].observe(seconds)
+        if status == 503:
+            self._unavailable.inc()
+        principal = scope.get("principal")
+        _log.info(
+            "request",
+            request_id=request_id,
+            method=scope["method"],
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            tenant=principal.tenant_id if principal else None,
+            staff=str(principal.staff_id) if principal else None,
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _PLAIN_ID.fullmatch(value):
+            return str(value.decode())
+    return new_id().hex
+
+
+def _where(error: BaseException) -> tuple[type[BaseException], BaseException, Any]:
+    """The place of a failure without its message: a driver's text may quote a value."""
+    return (_Silent, _Silent(type(error).__name__), error.__traceback__)
+
+
+class _Silent(Exception):
+    """Stands in for an error whose own words stay out of the log."""

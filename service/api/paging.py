@@ -1,0 +1,31 @@
+"""Cursor pages: opaque, bound to the order they were made for, and never trusted."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from service.domain.errors import Rejected
+
+
+class BadCursor(Rejected):
+    code = "bad-cursor"
+    title = "The cursor is not one that this list gave out; start again without it."
+
+
+def encode(position: Mapping[str, Any]) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(position, default=str)).decode().rstrip("=")
+
+
+def decode(cursor: str, *names: str) -> dict[str, Any]:
+    """The position that a cursor stands for; it must hold just these names. Raises BadCursor."""
+    try:
+        raw = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        position = orjson.loads(raw)
+    except (binascii.Error, ValueError, UnicodeEncodeError) as error:
+        raise BadCursor(pointer="/cursor") from error
+    if not isinstance(position, dict) or set(position) != set(names):
+        raise BadCursor(pointer="/cursor")
+    return position

@@ -1,0 +1,308 @@
+"""RFM and ABC over HTTP: computed now, over what the caller reaches."""
+
+from dataclasses import asdict
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.api.deps import Wired
+from service.api.paging import BadCursor, decode, encode
+from service.api.routing import Caller, operation, router
+from service.api.schemas import Currency, Input, Micros, Page, as_json, money
+from service.domain.access import Scope
+from service.domain.money import to_micros
+from service.domain.segmentation.abc_analysis import AbcBordersInvalid, AbcMeasure, AbcOver
+from service.domain.segmentation.rfm import Method, Monetary, RfmScheme, RfmSchemeInvalid, Thresholds
+from service.domain.segmentation.service import UnknownGroup
+
+routes = router("segmentation")
+Share = Annotated[str | None, Field(description="A share of the whole as a decimal string, 0…1; null of nothing.")]
+
+
+class Window(Input):
+    """Over which purchases a report is made."""
+
+    window: Annotated[str, Field(pattern=r"^(all|[1-9][0-9]{0,4}d)$", examples=["all", "365d"])] = "all"
+    currency: Currency | None = Field(None, description="The tenant's, unless stated; sums never mix currencies.")
+    as_of: date | None = Field(None, description="The tenant's today, unless stated.")
+
+    @property
+    def window_days(self) -> int | None:
+        return None if self.window == "all" else int(self.window[:-1])
+
+
+_Cuts = Annotated[str, Field(pattern=r"^-?[0-9.]+(,-?[0-9.]+)*$", max_length=300)]
+
+
+class RfmQuery(Window):
+    method: Method = Method.QUANTILE
+    monetary: Monetary = Monetary.SUM
+    trimmed: Annotated[Decimal, Field(ge=0, lt=Decimal("0.5"), decimal_places=4)] = Decimal(0)
+    recency_days: _Cuts | None = Field(None, description="Thresholds, worst last: 30,60,90,180.")
+    frequency: _Cuts | None = Field(None, description="Thresholds: 1,2,4,9.")
+    monetary_cuts: _Cuts | None = Field(None, description="Thresholds in money: 1000,5000,20000,100000.")
+
+    @property
+    def scheme(self) -> RfmScheme:
+        return RfmScheme(
+            method=self.method,
+            monetary=self.monetary,
+            window_days=self.window_days,
+            currency=self.currency,
+            as_of=self.as_of,
+            trimmed_share=Fraction(self.trimmed),
+            thresholds=self._thresholds(),
+        )
+
+    def _thresholds(self) -> Thresholds | None:
+        given = (self.recency_days, self.frequency, self.monetary_cuts)
+        if not any(given):
+            return None
+        if not all(given):
+            raise RfmSchemeInvalid("Thresholds are needed for all three letters.")
+        try:
+            days, counts, sums = ([Decimal(part) for part in str(text).split(",")] for text in given)
+            return Thresholds(
+                recency_days=tuple(int(value) for value in days),
+                frequency=tuple(int(value) for value in counts),
+                monetary=tuple(to_micros(value) for value in sums),
+            )
+        except ArithmeticError:
+            raise RfmSchemeInvalid("A threshold is not a number.") from None
+
+
+class RfmCustomersQuery(RfmQuery):
+    group: Annotated[str, Field(max_length=60, examples=["champions"])] | None = None
+    r: Annotated[int, Field(ge=1, le=10)] | None = None
+    f: Annotated[int, Field(ge=1, le=10)] | None = None
+    m: Annotated[int, Field(ge=1, le=10)] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=1000)] | None = None
+
+
+class AbcQuery(Window):
+    over: AbcOver = AbcOver.CUSTOMERS
+    by: AbcMeasure = AbcMeasure.REVENUE
+    borders: Annotated[str, Field(pattern=r"^[0-9]{1,2}(,[0-9]{1,2}){1,8}$", examples=["80,95"])] = "80,95"
+    top: Annotated[int, Field(ge=0, le=200, description="How many of the best items to name.")] = 20
+
+
+class RfmGroup(BaseModel):
+    group: str = Field(examples=["champions"])
+    customers: int
+    share: Share
+    revenue: Micros
+    revenue_share: Share
+    mean_recency_days: str | None
+    mean_frequency: str | None
+    mean_monetary: str | None
+
+
+class RfmCell(BaseModel):
+    r: int
+    f: int
+    group: str | None
+    customers: int
+    revenue: Micros
+
+
+class RfmCuts(BaseModel):
+    """From worse to better."""
+
+    recency_days: list[int]
+    frequency: list[int]
+    monetary: list[str]
+
+
+class RfmExcluded(BaseModel):
+    other_currencies: int
+    after_as_of: int
+
+
+class RfmOut(BaseModel):
+    """The base in groups by recency, frequency and money."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "as_of": "2026-03-01",
+                    "currency": "RUB",
+                    "window_days": None,
+                    "bins": 5,
+                    "method": "quantile",
+                    "monetary": "sum",
+                    "computed_at": "2026-03-01T09:00:00Z",
+                    "population": 1,
+                    "revenue": "1490.00",
+                    "no_orders": 0,
+                    "prospects": 0,
+                    "groups": [],
+                    "grid": [{"r": 5, "f": 1, "group": "new", "customers": 1, "revenue": "1490.00"}],
+                    "cuts": {"recency_days": [3], "frequency": [1], "monetary": ["1490.00"]},
+                    "undistinguished": ["recency", "frequency", "monetary"],
+                    "excluded_orders": {"other_currencies": 0, "after_as_of": 0},
+                }
+            ]
+        }
+    )
+    as_of: date
+    currency: str
+    window_days: int | None
+    bins: int
+    method: Method
+    monetary: Monetary
+    computed_at: datetime
+    population: int = Field(description="Customers in reach with a counted order in the window.")
+    revenue: Micros
+    no_orders: int = Field(description="Customers with returns or uncounted orders only.")
+    prospects: int = Field(description="Customers without any record of purchases.")
+    groups: list[RfmGroup]
+    grid: list[RfmCell]
+    cuts: RfmCuts
+    undistinguished: list[str]
+    excluded_orders: RfmExcluded
+
+
+class RfmCustomerOut(BaseModel):
+    customer_id: UUID
+    name: str
+    r: int
+    f: int
+    m: int
+    group: str
+    last_on: date
+    recency_days: int
+    orders: int
+    revenue: Micros
+
+
+class AbcClassOut(BaseModel):
+    name: Literal["A", "B", "C"] | str
+    items: int
+    total: str
+    items_share: Share
+    share: Share
+
+
+class AbcItemOut(BaseModel):
+    item: str | None
+    name: str | None
+    total: str
+    place: int
+    class_name: str
+
+
+class ParetoOut(BaseModel):
+    items: int
+    total: str
+    items_share: str
+    share: str
+
+
+class AbcOut(BaseModel):
+    """Items in classes by what they bring; totals are money strings, or counts when `by` is orders."""
+
+    over: AbcOver
+    by: AbcMeasure
+    currency: str
+    as_of: date
+    window_days: int | None
+    computed_at: datetime
+    borders: list[int]
+    items: int
+    total: str
+    negative: str
+    classes: list[AbcClassOut]
+    top: list[AbcItemOut]
+    curve: list[ParetoOut] = Field(description="The Pareto curve in at most 200 points.")
+    bringers: Share = Field(description="The share of items that brings the first border's share of the total.")
+
+
+def _texts(value: Any) -> Any:
+    """Decimals as strings, all the way down."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: _texts(inner) for name, inner in value.items()}
+    return [_texts(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+@routes.get(
+    "/rfm",
+    response_model=RfmOut,
+    summary="RFM report",
+    **operation("rfm.report", Scope.SEGMENTS_READ, problems=(RfmSchemeInvalid,)),
+)
+async def rfm_report(query: Annotated[RfmQuery, Query()], principal: Caller, services: Wired) -> Response:
+    """Groups of customers by recency, frequency and money spent, over what you may see."""
+    shown: dict[str, Any] = _texts(asdict(await services.segmentation.rfm_report(principal, query.scheme)))
+    shown["revenue"] = money(shown["revenue"])
+    for group in shown["groups"]:
+        group["revenue"], group["mean_monetary"] = money(group["revenue"]), money(group["mean_monetary"])
+    for cell in shown["grid"]:
+        cell["revenue"] = money(cell["revenue"])
+    shown["cuts"]["monetary"] = [money(cut) for cut in shown["cuts"]["monetary"]]
+    return as_json(shown)
+
+
+@routes.get(
+    "/rfm/customers",
+    response_model=Page[RfmCustomerOut],
+    summary="Customers of an RFM group or cell",
+    **operation("rfm.customers", Scope.SEGMENTS_READ, problems=(RfmSchemeInvalid, UnknownGroup, BadCursor)),
+)
+async def rfm_customers(
+    query: Annotated[RfmCustomersQuery, Query()], principal: Caller, services: Wired
+) -> Response:
+    """Who is in a group, or has given scores, with the values behind them."""
+    after = None
+    if query.cursor is not None:
+        try:
+            after = UUID(str(decode(query.cursor, "after")["after"]))
+        except ValueError:
+            raise BadCursor(pointer="/cursor") from None
+    found = await services.segmentation.rfm_customers(
+        principal,
+        query.scheme,
+        group=query.group,
+        r=query.r,
+        f=query.f,
+        m=query.m,
+        limit=query.limit + 1,
+        cursor=after,
+    )
+    items = [asdict(one) | {"revenue": money(one.revenue)} for one in found[: query.limit]]
+    more = encode({"after": items[-1]["customer_id"]}) if len(found) > query.limit else None
+    return as_json({"items": items, "next_cursor": more, "count": None})
+
+
+@routes.get(
+    "/abc",
+    response_model=AbcOut,
+    summary="ABC report",
+    **operation("abc.report", Scope.SEGMENTS_READ, problems=(AbcBordersInvalid,)),
+)
+async def abc_report(query: Annotated[AbcQuery, Query()], principal: Caller, services: Wired) -> Response:
+    """Who or what brings 80, 15 and 5 % of the whole, with the Pareto curve."""
+    report = await services.segmentation.abc_report(
+        principal,
+        query.over,
+        query.by,
+        borders=[int(border) for border in query.borders.split(",")],
+        limit=query.top,
+        currency=query.currency,
+        as_of=query.as_of,
+        window_days=query.window_days,
+    )
+    shown: dict[str, Any] = _texts(asdict(report))
+    written = money if query.by is AbcMeasure.REVENUE else str
+    for place in (shown, *shown["classes"], *shown["top"], *shown["curve"]):
+        place["total"] = written(place["total"])
+    shown["negative"] = written(shown["negative"])
+    return as_json(shown)

@@ -1,0 +1,359 @@
+"""Who works here: the caller, the staff with their rights, teams, and the acquisition channels.
+
+Everyone who may read customers sees the names; who may do what is shown to administrators alone. Writing takes
+`tenant:admin` and the reach over the whole tenant, is audited, and counts from the next request on. Nobody takes
+administration from himself, so that a tenant is never without it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import BaseModel, Field, StringConstraints
+
+from service.api.deps import OnceKey, Wired
+from service.api.paging import BadCursor, decode, encode
+from service.api.routing import Caller, operation, router
+from service.api.schemas import BadIdempotencyKey, Input, Key, Page, Text, as_json, fragment
+from service.db.errors import NameTaken, UnknownReference
+from service.db.journal import KeyReused, StillRunning
+from service.domain.access import Principal, Reach, Scope
+from service.domain.errors import Conflict, Forbidden, NotFound
+from service.domain.ids import new_id
+
+routes = router("staff")
+_own = router("access")
+State = Literal["active", "leaving", "blocked"]
+ChannelKind = Literal[
+    "calls",
+    "mailings",
+    "administrative_resource",
+    "closed_market",
+    "intermediaries",
+    "own_outlets",
+    "state_orders",
+    "online_sales",
+    "advertising",
+    "indirect",
+]
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str | None, Query(max_length=1000)]
+Teams = Annotated[list[UUID], Field(max_length=100)]
+Scopes = Annotated[list[Scope], Field(max_length=len(Scope), examples=[["customers:read", "reach:own"]])]
+
+
+class NoStaff(NotFound):
+    code = "staff-not-found"
+    title = "There is no such member of the staff."
+
+
+class TenantReachNeeded(Forbidden):
+    code = "tenant-reach-needed"
+    title = "Staff, teams and channels are kept by those whose reach is the whole tenant."
+
+
+class OwnAdministration(Conflict):
+    code = "own-administration"
+    title = "Nobody takes administration from himself; another administrator has to do it."
+
+
+class StaffIn(Input):
+    subject: Key = Field(description="The `sub` of the person's tokens.", examples=["anna"])
+    name: Text = Field(examples=["Анна Петрова"])
+    kind: Literal["person", "system"] = "person"
+    state: State = "active"
+    scopes: Scopes = Field(default_factory=list)
+    teams: Teams = Field(default_factory=list)
+
+
+class StaffChange(Input):
+    name: Text | None = None
+    state: State | None = Field(None, description="`leaving` takes the right to export, `blocked` every right.")
+    scopes: Scopes | None = None
+    teams: Teams | None = None
+
+
+class StaffOut(BaseModel):
+    staff_id: UUID
+    name: str = Field(examples=["Анна Петрова"])
+    kind: Literal["person", "system"]
+    state: State
+    teams: list[UUID]
+    subject: str | None = Field(description="For administrators only.", examples=["anna"])
+    scopes: list[str] | None = Field(description="For administrators only.", examples=[["customers:read"]])
+    created_at: datetime
+
+
+class TeamIn(Input):
+    name: Text
+
+
+class TeamOut(BaseModel):
+    team_id: UUID
+    name: str = Field(examples=["Волга"])
+    members: int
+    created_at: datetime
+
+
+class ChannelIn(Input):
+    code: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
+    name: Text
+    kind: ChannelKind
+
+
+class ChannelOut(BaseModel):
+    channel_id: UUID
+    code: str = Field(examples=["fair-2026"])
+    name: str = Field(examples=["Весенняя ярмарка"])
+    kind: ChannelKind
+    created_at: datetime
+
+
+class MyTeam(BaseModel):
+    team_id: UUID
+    name: str = Field(examples=["Волга"])
+
+
+class Me(BaseModel):
+    """Who the token makes you, today."""
+
+    staff_id: UUID
+    subject: str = Field(examples=["anna"])
+    name: str = Field(examples=["Анна Петрова"])
+    kind: Literal["person", "system"]
+    state: State
+    tenant: str = Field(examples=["acme"])
+    tenant_name: str = Field(examples=["ООО «Акме»"])
+    reach: Reach
+    scopes: list[Scope] = Field(description="What both the token and the staff row allow.")
+    teams: list[MyTeam]
+    deputy_for: list[UUID] = Field(description="Whose customers you look after besides your own.")
+    time_zone: str = Field(examples=["Europe/Moscow"])
+    currency: str = Field(examples=["RUB"])
+
+
+def _administer(principal: Principal) -> None:
+    if principal.reach is not Reach.TENANT:
+        raise TenantReachNeeded
+
+
+def _staff(row: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
+    shown = dict(row)
+    return shown if principal.may(Scope.TENANT_ADMIN) else shown | {"subject": None, "scopes": None}
+
+
+def _after(cursor: str | None) -> str:
+    value = decode(cursor, "after")["after"] if cursor else ""
+    if not isinstance(value, str) or "\x00" in value:
+        raise BadCursor(pointer="/cursor")
+    return value
+
+
+def _page(rows: Sequence[Mapping[str, Any]], limit: int, key: str, principal: Principal) -> Response:
+    shown = rows[:limit]
+    cursor = encode({"after": shown[-1][key]}) if len(rows) > limit else None
+    items = [_staff(row, principal) if key == "subject" else row for row in shown]
+    return as_json({"items": items, "next_cursor": cursor, "count": None})
+
+
+def _example(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {"content": {"application/json": {"example": value}}}
+
+
+@_own.get(
+    "/me",
+    response_model=Me,
+    summary="Who am I?",
+    **operation("me.get", takes_input=False),
+)
+async def get_me(principal: Caller, services: Wired) -> Response:
+    """The caller as the service sees him: staff, tenant, reach, scopes and teams."""
+    async with services.uow.begin(principal) as tx:
+        row = await tx.staff.me()
+    if row is None:
+        raise NoStaff
+    return as_json(
+        {
+            "staff_id": principal.staff_id,
+            "subject": principal.subject,
+            "kind": principal.kind,
+            "tenant": principal.tenant,
+            "reach": principal.reach,
+            "scopes": sorted(principal.scopes),
+            "deputy_for": [owner for owner in principal.owners if owner != principal.staff_id],
+            "time_zone": principal.time_zone,
+            "currency": principal.currency,
+            **row,
+            "teams": fragment(row["teams"]),
+        },
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@routes.get(
+    "/staff",
+    response_model=Page[StaffOut],
+    summary="List the staff",
+    **operation("staff.list", Scope.CUSTOMERS_READ, problems=(BadCursor,)),
+)
+async def list_staff(principal: Caller, services: Wired, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """Everyone on the staff, for the choice of a curator; rights are shown to administrators."""
+    async with services.uow.begin(principal) as tx:
+        rows = await tx.staff.page(_after(cursor), limit + 1)
+    return _page(rows, limit, "subject", principal)
+
+
+@routes.post(
+    "/staff",
+    response_model=StaffOut,
+    status_code=201,
+    summary="Add a member of the staff",
+    **operation(
+        "staff.create",
+        Scope.TENANT_ADMIN,
+        problems=(TenantReachNeeded, NameTaken, UnknownReference, KeyReused, StillRunning, BadIdempotencyKey),
+        requestBody=_example({"subject": "anna", "name": "Анна Петрова", "scopes": ["customers:read", "reach:own"]}),
+    ),
+)
+async def create_staff(body: StaffIn, principal: Caller, services: Wired, once: OnceKey) -> Response:
+    """A person or a system, with the scopes that it may ever use; a token can only narrow them."""
+    _administer(principal)
+    async with services.uow.begin(principal) as tx:
+        known = await tx.idempotency.recall(once)
+        staff_id = UUID(known["staff_id"]) if known else new_id()
+        if not known:
+            await tx.staff.add(staff_id, **body.model_dump(exclude={"teams"}))
+            await tx.staff.place(staff_id, body.teams)
+            await tx.journal.audit("staff.create", "staff", staff_id, **body.model_dump(mode="json"))
+            await tx.idempotency.remember(once, 201, {"staff_id": str(staff_id)})
+        row = await tx.staff.card(staff_id)
+        await tx.commit()
+    assert row is not None
+    return as_json(_staff(row, principal), 201)
+
+
+@routes.patch(
+    "/staff/{staff_id}",
+    response_model=StaffOut,
+    summary="Change a member of the staff",
+    **operation(
+        "staff.update",
+        Scope.TENANT_ADMIN,
+        problems=(NoStaff, TenantReachNeeded, OwnAdministration, UnknownReference),
+        requestBody=_example({"state": "leaving"}),
+    ),
+)
+async def update_staff(staff_id: UUID, body: StaffChange, principal: Caller, services: Wired) -> Response:
+    """Name, state, scopes and teams; a list replaces the list. It holds from the next request on."""
+    _administer(principal)
+    changes = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
+    async with services.uow.begin(principal) as tx:
+        row = await tx.staff.card(staff_id, lock=True)
+        if row is None:
+            raise NoStaff
+        wanted = row | changes
+        _keep_administration(staff_id, principal, wanted)
+        await tx.staff.update(staff_id, **{name: wanted[name] for name in ("name", "state", "scopes")})
+        if "teams" in changes:
+            await tx.staff.place(staff_id, changes["teams"])
+        audited = body.model_dump(mode="json", include=set(changes))
+        before = {name: row[name] for name in changes if name != "teams"}
+        await tx.journal.audit("staff.update", "staff", staff_id, changes=audited, before=before)
+        row = await tx.staff.card(staff_id)
+        await tx.commit()
+    services.principals.forget(staff_id)
+    assert row is not None
+    return as_json(_staff(row, principal))
+
+
+def _keep_administration(staff_id: UUID, principal: Principal, wanted: Mapping[str, Any]) -> None:
+    keeps = wanted["state"] == "active" and {Scope.TENANT_ADMIN, Scope.REACH_TENANT} <= set(wanted["scopes"])
+    if staff_id == principal.staff_id and not keeps:
+        raise OwnAdministration
+
+
+@routes.get(
+    "/teams",
+    response_model=Page[TeamOut],
+    summary="List teams",
+    **operation("teams.list", Scope.CUSTOMERS_READ, problems=(BadCursor,)),
+)
+async def list_teams(principal: Caller, services: Wired, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """Teams by name, with the number of their members."""
+    async with services.uow.begin(principal) as tx:
+        rows = await tx.staff.teams(_after(cursor), limit + 1)
+    return _page(rows, limit, "name", principal)
+
+
+@routes.post(
+    "/teams",
+    response_model=TeamOut,
+    status_code=201,
+    summary="Create a team",
+    **operation(
+        "teams.create",
+        Scope.TENANT_ADMIN,
+        problems=(TenantReachNeeded, NameTaken, KeyReused, StillRunning, BadIdempotencyKey),
+        requestBody=_example({"name": "Волга"}),
+    ),
+)
+async def create_team(body: TeamIn, principal: Caller, services: Wired, once: OnceKey) -> Response:
+    """A team; its members see its customers when their reach is `team`."""
+    _administer(principal)
+    async with services.uow.begin(principal) as tx:
+        known = await tx.idempotency.recall(once)
+        team_id = UUID(known["team_id"]) if known else new_id()
+        if not known:
+            await tx.staff.add_team(team_id, body.name)
+            await tx.journal.audit("teams.create", "team", team_id, name=body.name)
+            await tx.idempotency.remember(once, 201, {"team_id": str(team_id)})
+        row = await tx.staff.team(team_id)
+        await tx.commit()
+    assert row is not None
+    return as_json(row, 201)
+
+
+@routes.get(
+    "/channels",
+    response_model=Page[ChannelOut],
+    summary="List acquisition channels",
+    **operation("channels.list", Scope.CUSTOMERS_READ, problems=(BadCursor,)),
+)
+async def list_channels(principal: Caller, services: Wired, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """The ways in which customers are won, by code."""
+    async with services.uow.begin(principal) as tx:
+        rows = await tx.staff.channels(_after(cursor), limit + 1)
+    return _page(rows, limit, "code", principal)
+
+
+@routes.post(
+    "/channels",
+    response_model=ChannelOut,
+    status_code=201,
+    summary="Create an acquisition channel",
+    **operation(
+        "channels.create",
+        Scope.TENANT_ADMIN,
+        problems=(TenantReachNeeded, NameTaken, KeyReused, StillRunning, BadIdempotencyKey),
+        requestBody=_example({"code": "fair-2026", "name": "Весенняя ярмарка", "kind": "advertising"}),
+    ),
+)
+async def create_channel(body: ChannelIn, principal: Caller, services: Wired, once: OnceKey) -> Response:
+    """A way to win customers: active ones (calls, mailings) and passive ones (outlets, advertising, …)."""
+    _administer(principal)
+    async with services.uow.begin(principal) as tx:
+        known = await tx.idempotency.recall(once)
+        channel_id = UUID(known["channel_id"]) if known else new_id()
+        if not known:
+            await tx.staff.add_channel(channel_id, **body.model_dump())
+            await tx.journal.audit("channels.create", "channel", channel_id, **body.model_dump())
+            await tx.idempotency.remember(once, 201, {"channel_id": str(channel_id)})
+        row = await tx.staff.channel(channel_id)
+        await tx.commit()
+    assert row is not None
+    return as_json(row, 201)
+
+
+routes.routes.extend(_own.routes)

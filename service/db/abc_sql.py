@@ -1,0 +1,158 @@
+"""ABC in one statement: items, their totals, classes and the curve; only sums and the first items travel.
+
+Equal totals are one step, so a tie can't be cut; sums are numeric, hence exact. Order lines tell products apart: what
+an order's header says beyond its lines belongs to no product, nor does a refund without lines.
+"""
+
+from functools import cache
+from typing import Any
+
+from service.db.purchase_facts import COUNTED, Source, days, facts, within
+from service.db.statement import Statement, sql
+from service.domain.segmentation.abc_analysis import (
+    MOST_POINTS,
+    AbcFigures,
+    AbcItem,
+    AbcMeasure,
+    AbcOver,
+    ClassSum,
+    class_name,
+)
+
+_NAMES = {
+    AbcOver.CUSTOMERS: "SELECT n.display_name FROM customers n WHERE n.tenant_id = :tenant AND n.customer_id = i.item",
+    AbcOver.PRODUCTS: "SELECT n.name FROM products n WHERE n.tenant_id = :tenant AND n.product_id = i.item",
+    AbcOver.CATEGORIES: "SELECT n.name FROM categories n WHERE n.tenant_id = :tenant AND n.category_id = i.item",
+    AbcOver.CHANNELS: "SELECT n.name FROM channels n WHERE n.tenant_id = :tenant AND n.channel_id = i.item",
+    AbcOver.CURATORS: "SELECT n.name FROM staff n WHERE n.tenant_id = :tenant AND n.staff_id = i.item",
+    AbcOver.SALES_CHANNELS: "i.item",
+}
+
+
+@cache
+def statement(over: AbcOver, by: AbcMeasure, source: Source, borders: int) -> Statement:
+    """The whole analysis; parameters `border0` … `limit` and those of the facts."""
+    reached = " + ".join(f"(100 * before >= :border{i}::int * whole.total)::int" for i in range(borders))
+    return sql(f"""
+        WITH items AS MATERIALIZED ({_items(over, by, source)}),
+        steps AS MATERIALIZED (
+            SELECT total AS value, count(*) AS n, sum(greatest(total, 0)) AS amount FROM items GROUP BY total
+        ), whole AS MATERIALIZED (
+            SELECT coalesce(sum(n), 0)::bigint AS items, coalesce(sum(amount), 0) AS total,
+                coalesce(sum(value::numeric * n) FILTER (WHERE value < 0), 0) AS negative FROM steps
+        ), ranked AS (
+            SELECT value, n, amount, sum(amount) OVER better - amount AS before,
+                (sum(n) OVER better)::bigint AS upto
+            FROM steps WINDOW better AS (ORDER BY value DESC ROWS UNBOUNDED PRECEDING)
+        ), classed AS MATERIALIZED (
+            SELECT value, n, amount, before, upto, CASE WHEN value > 0 THEN {reached} ELSE {borders} END AS class
+            FROM ranked, whole
+        ), classes AS (SELECT class, sum(n)::bigint AS n, sum(amount) AS amount FROM classed GROUP BY class),
+        points AS (
+            SELECT max(upto) AS upto, max(before + amount) AS amount FROM classed, whole
+            WHERE whole.total > 0 GROUP BY (upto * {MOST_POINTS} - 1) / whole.items
+        ), enough AS (
+            SELECT upto - n + div(
+                :border0::int * whole.total - 100 * before + 100 * value::numeric - 1, 100 * value::numeric) AS n
+            FROM classed, whole WHERE value > 0 AND 100 * before < :border0::int * whole.total
+                AND 100 * (before + amount) >= :border0::int * whole.total
+        ), first AS (SELECT item, total FROM items ORDER BY total DESC, item LIMIT :limit)
+        SELECT whole.items, whole.total, whole.negative,
+            coalesce((SELECT n FROM enough), 0)::bigint AS enough,
+            ARRAY(SELECT ROW(class, n, amount) FROM classes) AS classes,
+            ARRAY(SELECT ROW(upto, amount) FROM points ORDER BY upto) AS curve,
+            ARRAY(SELECT ROW(i.item::text, ({_NAMES[over]}), i.total, c.upto - c.n + 1, c.class)
+                FROM first i JOIN classed c ON c.value = i.total ORDER BY i.total DESC, i.item) AS top
+        FROM whole""")
+
+
+def figures(row: Any) -> AbcFigures:
+    """The answer of the statement as the domain's value."""
+    return AbcFigures(
+        items=row["items"],
+        total=int(row["total"]),
+        negative=int(row["negative"]),
+        classes=tuple(ClassSum(index=index, items=n, total=int(total)) for index, n, total in row["classes"]),
+        curve=tuple((upto, int(total)) for upto, total in row["curve"]),
+        top=tuple(
+            AbcItem(item=item, name=name, total=total, place=place, class_name=class_name(index))
+            for item, name, total, place, index in row["top"]
+        ),
+        enough=row["enough"],
+    )
+
+
+def _items(over: AbcOver, by: AbcMeasure, source: Source) -> str:
+    """SELECT item, total: one row for each item that has a counted order or a return."""
+    match over:
+        case AbcOver.CUSTOMERS:
+            return f"SELECT customer_id AS item, {by.value}::bigint AS total FROM ({_customers(source)}) x {_COLUMNS}"
+        case AbcOver.CHANNELS | AbcOver.CURATORS:
+            column = "channel_id" if over is AbcOver.CHANNELS else "curator_id"
+            return f"""SELECT k.{column} AS item, sum(x.{by.value})::bigint AS total
+                FROM ({_customers(source)}) x {_COLUMNS}
+                JOIN customers k ON k.tenant_id = :tenant AND k.customer_id = x.customer_id GROUP BY 1"""
+        case AbcOver.SALES_CHANNELS:
+            return _sales_channels(by, source)
+    return _products(over, by, source)
+
+
+_COLUMNS = "(customer_id, last_on, orders, revenue)"
+
+
+def _customers(source: Source) -> str:
+    return facts(source, returns_only=True)
+
+
+def _orders(source: Source) -> str:
+    return f"""{within(source, "o")} {{0}} WHERE o.tenant_id = :tenant AND o.currency = :currency
+        AND {COUNTED.format("o")} AND {days(source, "o.ordered_on")}"""
+
+
+def _returns(source: Source) -> str:
+    return f"""{within(source, "f")} {{0}} WHERE f.tenant_id = :tenant AND f.currency = :currency
+        AND f.order_id IS NULL AND {days(source, "f.refunded_on")}"""
+
+
+def _sales_channels(by: AbcMeasure, source: Source) -> str:
+    # An unlinked return has no sales channel.
+    measure = "sum(total - refunded)" if by is AbcMeasure.REVENUE else "count(*)"
+    back = "-sum(amount)" if by is AbcMeasure.REVENUE else "0"
+    return f"""SELECT item, sum(total)::bigint AS total FROM (
+        SELECT o.sales_channel COLLATE "C" AS item, {measure} AS total FROM {_orders(source).format("")} GROUP BY 1
+        UNION ALL SELECT NULL, {back} FROM {_returns(source).format("")} HAVING count(*) > 0
+        ) x GROUP BY item"""
+
+
+def _products(over: AbcOver, by: AbcMeasure, source: Source) -> str:
+    lines = """SELECT {0} AS product_id, {1} AS order_id, {2} AS amount FROM {3}"""
+    sold = lines.format(
+        "l.product_id",
+        "o.order_id",
+        "l.amount",
+        _orders(source).format("JOIN order_lines l ON l.tenant_id = o.tenant_id AND l.order_id = o.order_id"),
+    )
+    back = lines.format(
+        "l.product_id",
+        "NULL",
+        "-l.amount",
+        _orders(source).format(
+            "JOIN refunds b ON b.tenant_id = o.tenant_id AND b.order_id = o.order_id "
+            "JOIN refund_lines l ON l.tenant_id = b.tenant_id AND l.refund_id = b.refund_id"
+        ),
+    )
+    loose = lines.format(
+        "l.product_id",
+        "NULL",
+        "-l.amount",
+        _returns(source).format("JOIN refund_lines l ON l.tenant_id = f.tenant_id AND l.refund_id = f.refund_id"),
+    )
+    item, of = "x.product_id", ""
+    if over is AbcOver.CATEGORIES:
+        item, of = "d.category_id", "JOIN products d ON d.tenant_id = :tenant AND d.product_id = x.product_id"
+    moved = f"{sold} UNION ALL {back} UNION ALL {loose}"
+    if by is AbcMeasure.REVENUE:
+        return f"SELECT {item} AS item, sum(x.amount)::bigint AS total FROM ({moved}) x {of} GROUP BY 1"
+    # An order with two lines of one item counts once.
+    return f"""SELECT item, count(order_id) AS total FROM (
+        SELECT DISTINCT {item} AS item, x.order_id FROM ({moved}) x {of}) y GROUP BY item"""

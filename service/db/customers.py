@@ -1,0 +1,267 @@
+"""Customer records in Postgres: cards, pages, exact and word search, writes in sets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from service.db.errors import translate
+from service.db.session import REVEAL, Session
+from service.db.statement import Statement, sql
+from service.domain.customers.model import Contact, ExternalId, Record
+from service.domain.customers.ports import Stored, Written
+from service.domain.ids import new_id
+
+_FIELDS = tuple(field.name for field in fields(Record))
+# Built by the database as text and passed through untouched: nothing is parsed twice.
+_CARD = f"""
+SELECT c.customer_id, c.display_name, {", ".join("c." + name for name in _FIELDS)},
+       coalesce((SELECT json_agg(json_build_object('source', e.source, 'external_id', e.external_id)
+                                 ORDER BY e.source, e.external_id)
+                 FROM customer_external_ids e
+                 WHERE e.tenant_id = c.tenant_id AND e.customer_id = c.customer_id), '[]'::json) AS external_ids,
+       coalesce((SELECT json_agg(json_build_object('detail_id', d.detail_id, 'kind', d.kind, 'value', d.masked,
+                                                   'label', d.label, 'is_primary', d.is_primary, 'verdict', d.verdict,
+                                                   'verified_at', d.verified_at)
+                                 ORDER BY d.kind, d.detail_id)
+                 FROM contact_details d
+                 WHERE d.tenant_id = c.tenant_id AND d.customer_id = c.customer_id), '[]'::json) AS contacts,
+       c.version, c.created_at, c.updated_at
+FROM customers c
+"""
+_BY_ID = sql(_CARD + "WHERE c.tenant_id = :tenant AND c.customer_id = :customer_id")
+_LOCK = sql(f"""
+    SELECT customer_id, version, {", ".join(_FIELDS)} FROM customers
+    WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[]) ORDER BY customer_id FOR UPDATE
+""")
+_OWNERS = sql("""
+    SELECT e.source, e.external_id, e.customer_id
+    FROM customer_external_ids e
+    JOIN unnest(:sources::text[], :external_ids::text[]) AS u (source, external_id)
+      ON e.source = u.source AND e.external_id = u.external_id
+    WHERE e.tenant_id = :tenant
+""")
+_WRITTEN = ("display_name", "sort_name", *_FIELDS)
+_INSERT = sql(
+    f"INSERT INTO customers (tenant_id, customer_id, {', '.join(_WRITTEN)}) "
+    f"VALUES (:tenant, :customer_id, {', '.join(':' + name for name in _WRITTEN)})"
+)
+_UPDATE = sql(
+    f"UPDATE customers SET {', '.join(f'{name} = :{name}' for name in _WRITTEN)}, "
+    "version = version + 1, updated_at = now() WHERE tenant_id = :tenant AND customer_id = :customer_id"
+)
+_ADD_IDS = sql("""
+    INSERT INTO customer_external_ids (tenant_id, source, external_id, customer_id)
+    SELECT :tenant, u.source, u.external_id, u.customer_id
+    FROM unnest(:sources::text[], :external_ids::text[], :ids::uuid[]) AS u (source, external_id, customer_id)
+    WHERE NOT EXISTS (SELECT FROM customer_external_ids e WHERE e.tenant_id = :tenant AND e.source = u.source
+                      AND e.external_id = u.external_id AND e.customer_id = u.customer_id)
+""")
+_DROP_TOKENS = sql("DELETE FROM search_tokens WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[])")
+_ADD_TOKENS = sql("""
+    INSERT INTO search_tokens (tenant_id, token, customer_id)
+    SELECT :tenant, u.token, u.customer_id FROM unnest(:tokens::text[], :ids::uuid[]) AS u (token, customer_id)
+""")
+_DROP_CONTACTS = sql("DELETE FROM contact_details WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[])")
+_CONTACT = ("kind", "label", "is_primary", "value", "normal", "masked", "lookup", "verdict", "source")
+_CONTACT_TYPES = {"is_primary": "boolean", "lookup": "bytea"}
+_ADD_CONTACTS = sql(f"""
+    INSERT INTO contact_details (tenant_id, customer_id, detail_id, {", ".join(_CONTACT)})
+    SELECT :tenant, u.* FROM unnest(:customer_ids::uuid[], :detail_ids::uuid[],
+        {", ".join(f":{name}::{_CONTACT_TYPES.get(name, 'text')}[]" for name in _CONTACT)}) AS u
+""")
+_DELETE = sql("DELETE FROM customers WHERE tenant_id = :tenant AND customer_id = :customer_id")
+_CLEAR = sql("""
+    SELECT customer_id, detail_id, kind, label, value, normal, verdict FROM contact_details
+    WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[]) ORDER BY customer_id, kind, detail_id
+""")
+_FILTERS: Mapping[str, str] = {
+    "status": "c.status = :status",
+    "kind": "c.kind = :kind",
+    "curator_id": "c.curator_id = :curator_id::uuid",
+    "team_id": "c.team_id = :team_id::uuid",
+    "city": "c.city = :city",
+    "region": "c.region = :region",
+    "channel": (
+        "c.channel_id = (SELECT h.channel_id FROM channels h WHERE h.tenant_id = :tenant AND h.code = :channel)"
+    ),
+    "tag": ":tag = ANY (c.tags)",
+    "lookup": (
+        "EXISTS (SELECT FROM contact_details d WHERE d.tenant_id = c.tenant_id AND d.customer_id = c.customer_id"
+        " AND d.lookup = :lookup::bytea)"
+    ),
+}
+_ORDERS = {
+    "-created": ("c.customer_id DESC", "c.customer_id < :after_id::uuid"),
+    "created": ("c.customer_id", "c.customer_id > :after_id::uuid"),
+    "name": ("c.sort_name, c.customer_id", "(c.sort_name, c.customer_id) > (:after_name::text, :after_id::uuid)"),
+    "-name": (
+        "c.sort_name DESC, c.customer_id DESC",
+        "(c.sort_name, c.customer_id) < (:after_name::text, :after_id::uuid)",
+    ),
+}
+_MAX_WORDS = 6
+
+
+@lru_cache(maxsize=512)
+def _page(filters: frozenset[str], words: int, sort: str, after: bool, counting: bool) -> Statement:
+    """The SQL of one shape of list; each shape is written once and then only filled."""
+    order, later = _ORDERS[sort]
+    where = ["c.tenant_id = :tenant", *(_FILTERS[name] for name in sorted(filters))]
+    where += [
+        "EXISTS (SELECT FROM search_tokens s WHERE s.tenant_id = c.tenant_id AND s.customer_id = c.customer_id"
+        f" AND s.token >= :word{i} AND s.token < :word{i}_end)"
+        for i in range(words)
+    ]
+    if counting:
+        return sql(f"SELECT count(*) FROM customers c WHERE {' AND '.join(where)}")
+    if after:
+        where.append(later)
+    return sql(f"{_CARD.replace('c.version', 'c.sort_name, c.version', 1)} WHERE {' AND '.join(where)}"
+               f" ORDER BY {order} LIMIT :limit")
+
+
+class PgCustomers:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def card(self, customer_id: UUID) -> Mapping[str, Any] | None:
+        """The record with masked contacts; None when it is not within reach."""
+        return await self._session.fetchrow(_BY_ID, customer_id=customer_id)
+
+    async def page(
+        self,
+        filters: Mapping[str, object],
+        words: Sequence[str],
+        *,
+        sort: str,
+        after: Mapping[str, object] | None,
+        limit: int,
+    ) -> list[Mapping[str, Any]]:
+        """One page in a stable order; each word is the beginning of a word of the name."""
+        statement = _page(frozenset(filters), len(words[:_MAX_WORDS]), sort, after is not None, counting=False)
+        return await self._session.fetch(
+            statement, **filters, **_word_ranges(words), **(after or {}), limit=limit
+        )
+
+    async def count(self, filters: Mapping[str, object], words: Sequence[str]) -> int:
+        statement = _page(frozenset(filters), len(words[:_MAX_WORDS]), "created", after=False, counting=True)
+        return int(await self._session.fetchval(statement, **filters, **_word_ranges(words)))
+
+    async def lock(self, customer_ids: Sequence[UUID]) -> dict[UUID, Stored]:
+        if not customer_ids:
+            return {}
+        rows = await self._session.fetch(_LOCK, ids=list(customer_ids))
+        return {
+            row["customer_id"]: Stored(
+                customer_id=row["customer_id"],
+                version=row["version"],
+                record=Record(**{name: row[name] for name in _FIELDS}),
+            )
+            for row in rows
+        }
+
+    async def owners_of(self, ids: Sequence[ExternalId]) -> dict[ExternalId, UUID]:
+        if not ids:
+            return {}
+        rows = await self._session.fetch(
+            _OWNERS, sources=[one.source for one in ids], external_ids=[one.external_id for one in ids]
+        )
+        return {ExternalId(source=r["source"], external_id=r["external_id"]): r["customer_id"] for r in rows}
+
+    async def insert(self, written: Sequence[Written], *, source: str) -> None:
+        await self._write(_INSERT, written)
+        await self._surroundings(written, source=source, fresh=True)
+
+    async def replace(self, written: Sequence[Written], *, source: str) -> None:
+        await self._write(_UPDATE, written)
+        await self._surroundings(written, source=source, fresh=False)
+
+    async def delete(self, customer_id: UUID) -> None:
+        await self._session.execute(_DELETE, customer_id=customer_id)
+
+    async def reveal(self, customer_ids: Sequence[UUID]) -> list[Mapping[str, Any]]:
+        async with self._session.as_role(REVEAL):
+            return [dict(row) for row in await self._session.fetch(_CLEAR, ids=list(customer_ids))]
+
+    async def _write(self, statement: Statement, written: Sequence[Written]) -> None:
+        tenant = {"tenant": self._session.principal.tenant_id}
+        rows = [statement.arguments(tenant | _columns(one)) for one in written]
+        try:
+            await self._session.connection.executemany(statement.text, rows)
+        except Exception as error:
+            raise translate(error) from error
+
+    async def _surroundings(self, written: Sequence[Written], *, source: str, fresh: bool) -> None:
+        ids = [one.customer_id for one in written]
+        if not fresh:
+            await self._session.execute(_DROP_TOKENS, ids=ids)
+            given = [one.customer_id for one in written if one.contacts is not None]
+            if given:
+                await self._session.execute(_DROP_CONTACTS, ids=given)
+        await self._add_tokens(written)
+        await self._add_ids(written)
+        await self._add_contacts(written, source)
+
+    async def _add_tokens(self, written: Sequence[Written]) -> None:
+        pairs = [(token, one.customer_id) for one in written for token in one.record.tokens]
+        if pairs:
+            await self._session.execute(_ADD_TOKENS, tokens=[p[0] for p in pairs], ids=[p[1] for p in pairs])
+
+    async def _add_ids(self, written: Sequence[Written]) -> None:
+        named = [(external, one.customer_id) for one in written for external in one.external_ids]
+        if named:
+            await self._session.execute(
+                _ADD_IDS,
+                sources=[external.source for external, _ in named],
+                external_ids=[external.external_id for external, _ in named],
+                ids=[customer_id for _, customer_id in named],
+            )
+
+    async def _add_contacts(self, written: Sequence[Written], source: str) -> None:
+        found = [(one.customer_id, contact) for one in written for contact in one.contacts or ()]
+        if not found:
+            return
+        rows = [_contact(contact, source) for _, contact in found]
+        columns: dict[str, object] = {name: [row[name] for row in rows] for name in _CONTACT}
+        await self._session.execute(
+            _ADD_CONTACTS,
+            customer_ids=[customer_id for customer_id, _ in found],
+            detail_ids=[new_id() for _ in found],
+            **columns,
+        )
+
+
+def _columns(one: Written) -> dict[str, object]:
+    record = one.record
+    return asdict(record) | {
+        "customer_id": one.customer_id,
+        "display_name": record.shown,
+        "sort_name": record.sort_name,
+    }
+
+
+def _contact(contact: Contact, source: str) -> dict[str, object]:
+    form = contact.form
+    return {
+        "kind": form.kind,
+        "label": contact.label,
+        "is_primary": contact.is_primary,
+        "value": form.value,
+        "normal": form.normal,
+        "masked": form.masked,
+        "lookup": contact.lookup,
+        "verdict": form.verdict,
+        "source": source,
+    }
+
+
+def _word_ranges(words: Sequence[str]) -> dict[str, object]:
+    """Each word as a range of keys: everything that begins with it."""
+    return dict(
+        chain.from_iterable(
+            ((f"word{i}", word), (f"word{i}_end", word + "\U0010ffff")) for i, word in enumerate(words[:_MAX_WORDS])
+        )
+    )

@@ -1,0 +1,107 @@
+"""Jobs in Postgres: our own row for people (progress, state, epoch), PgQueuer's row for the workers."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder
+from pgqueuer.db import AsyncpgDriver
+from pgqueuer.domain.settings import DBSettings
+from pgqueuer.queries import Queries
+
+from service.db.session import Session
+from service.db.statement import Statement, sql
+from service.domain.ids import new_id
+from service.domain.jobs import Cancelled, Job, Superseded
+
+# The queue lives in a schema of its own; see the migration.
+QUEUE_SETTINGS = DBSettings(db_schema="jobs")
+ENTRYPOINT = "clientbase"
+_ADD = sql("""
+    INSERT INTO jobs (tenant_id, job_id, staff_id, kind, unit, request)
+    VALUES (:tenant, :job_id, :staff_id, :kind, :unit, :request)
+""")
+_CARD = sql("""
+    SELECT job_id, kind, state, done, total, unit, cancel_requested, error, created_at, started_at, finished_at
+    FROM jobs WHERE tenant_id = :tenant AND job_id = :job_id
+""")
+_START = sql("""
+    UPDATE jobs SET epoch = epoch + 1, state = 'running', started_at = coalesce(started_at, now())
+    WHERE tenant_id = :tenant AND job_id = :job_id AND state IN ('queued', 'running')
+    RETURNING kind, epoch, request
+""")
+_ADVANCE = sql("""
+    UPDATE jobs SET done = :done, total = :total
+    WHERE tenant_id = :tenant AND job_id = :job_id AND epoch = :epoch AND state = 'running'
+    RETURNING cancel_requested
+""")
+_FINISH = sql("""
+    UPDATE jobs SET state = :state, error = :error, finished_at = now(),
+        done = CASE WHEN :state = 'done' THEN coalesce(total, done) ELSE done END
+    WHERE tenant_id = :tenant AND job_id = :job_id AND epoch = :epoch AND state = 'running'
+""")
+_CANCEL = sql("""
+    UPDATE jobs SET cancel_requested = true,
+        state = CASE WHEN state = 'queued' THEN 'cancelled' ELSE state END,
+        finished_at = CASE WHEN state = 'queued' THEN now() END
+    WHERE tenant_id = :tenant AND job_id = :job_id AND state IN ('queued', 'running')
+""")
+
+
+# PgQueuer's own statement, in our transaction and under the caller's role: priority 0, at once, no headers.
+_ENQUEUE = Statement(
+    QueryQueueBuilder(QUEUE_SETTINGS).build_enqueue_query("raise"),
+    ("priority", "entrypoint", "payload", "after", "dedupe", "headers"),
+    {"priority": [0], "entrypoint": [ENTRYPOINT], "after": [timedelta()], "dedupe": [None], "headers": [None]},
+)
+
+
+def queries(connection: Any) -> Queries:
+    """PgQueuer's own statements on one connection, in our schema."""
+    return Queries(
+        AsyncpgDriver(connection),
+        qbe=QueryBuilderEnvironment(QUEUE_SETTINGS),
+        qbq=QueryQueueBuilder(QUEUE_SETTINGS),
+        qbs=QuerySchedulerBuilder(QUEUE_SETTINGS),
+    )
+
+
+class PgJobs:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def enqueue(self, kind: str, *, unit: str, request: Mapping[str, Any]) -> UUID:
+        """Queue work in this transaction; the payload names job, tenant and person, and nothing else."""
+        job_id = new_id()
+        principal = self._session.principal
+        await self._session.execute(
+            _ADD, job_id=job_id, staff_id=principal.staff_id, kind=kind, unit=unit, request=dict(request)
+        )
+        payload = orjson.dumps({"job": str(job_id), "tenant": principal.tenant, "staff": str(principal.staff_id)})
+        await self._session.fetch(_ENQUEUE, payload=[payload])
+        return job_id
+
+    async def card(self, job_id: UUID) -> Mapping[str, Any] | None:
+        return await self._session.fetchrow(_CARD, job_id=job_id)
+
+    async def start(self, job_id: UUID) -> Job | None:
+        row = await self._session.fetchrow(_START, job_id=job_id)
+        return None if row is None else Job(job_id=job_id, **dict(row))
+
+    async def advance(self, job: Job, *, done: int, total: int | None) -> None:
+        row = await self._session.fetchrow(_ADVANCE, job_id=job.job_id, epoch=job.epoch, done=done, total=total)
+        if row is None:
+            raise Superseded
+        if row["cancel_requested"]:
+            raise Cancelled
+
+    async def finish(self, job: Job, state: str, error: Mapping[str, Any] | None = None) -> None:
+        touched = await self._session.execute(_FINISH, job_id=job.job_id, epoch=job.epoch, state=state, error=error)
+        if not touched:
+            raise Superseded
+
+    async def cancel(self, job_id: UUID) -> bool:
+        """Ask a job to stop; False when it has ended."""
+        return await self._session.execute(_CANCEL, job_id=job_id) > 0

@@ -1,0 +1,232 @@
+"""Purchases summed up for segmentation, in few passes over the data and within the caller's reach."""
+
+from collections.abc import Sequence
+from datetime import date
+from fractions import Fraction
+from functools import cache
+from uuid import UUID
+
+from service.db import abc_sql, purchase_profile
+from service.db.purchase_facts import COUNTED, RIGHT, STALE, STALE_CUSTOMERS, Source, days, facts, value_of, within
+from service.db.purchase_profile import Profile, cell_of, sums
+from service.db.session import Session
+from service.db.statement import Statement, sql
+from service.domain.access import Reach
+from service.domain.segmentation.abc_analysis import AbcFigures, AbcMeasure, AbcOver
+from service.domain.segmentation.basis import Basis
+from service.domain.segmentation.ports import ScoredCustomer
+from service.domain.segmentation.rfm import Cuts, Distribution, LetterCuts, Monetary, Tiles
+from service.domain.segmentation.rfm_groups import Scores
+from service.domain.segmentation.rfm_report import Cell, Surroundings
+
+_BEFORE_ALL = UUID(int=0)
+# What a scan of a million customers needs, until the transaction ends: memory, no compiling (it takes longer than it
+# saves), and plans for the very dates asked for (the sixth call would get a plan for any, three times as slow).
+_ROOM = "SET LOCAL work_mem = '128MB'; SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan"
+_KEPT_ROWS = sql("SELECT reltuples::bigint FROM pg_class WHERE oid = 'purchase_totals'::regclass")
+_IS_STALE = sql(STALE)
+
+
+class PgPurchases:
+    """`sampled_from` is the size of the table of totals from which a sample of `sample_rows` pays."""
+
+    def __init__(self, session: Session, *, sampled_from: int = 200_000, sample_rows: int = 50_000) -> None:
+        self._session = session
+        self._sampled_from = sampled_from
+        self._sample_rows = sample_rows
+        self._sources: dict[Basis, Source] = {}
+        # What `distribution` learnt about the cells; good while the transaction's snapshot is the same.
+        self._profiles: dict[tuple[Basis, Monetary], Profile] = {}
+
+    async def distribution(self, basis: Basis, monetary: Monetary, fractions: Sequence[Fraction]) -> Distribution:
+        source = await self._source(basis)
+        profile = None
+        if not (source.windowed or source.stale or source.narrow):
+            profile = await self._quick_profile(source, basis, monetary, fractions)
+        profile = profile or await self._exact_profile(source, basis, monetary, fractions)
+        self._profiles[basis, monetary] = profile
+        return profile.distribution
+
+    async def cells(self, basis: Basis, monetary: Monetary, scores: Cuts | Tiles, *, by_monetary: bool) -> list[Cell]:
+        known = self._profiles.get((basis, monetary))
+        if known and isinstance(scores, Cuts):
+            found = known.cells(scores, by_monetary=by_monetary)
+            if found is not None:
+                return found
+        source = await self._source(basis)
+        statement = _cells(source, monetary, isinstance(scores, Tiles), by_monetary)
+        rows = await self._session.fetch(statement, **_days(basis), **_floors(scores))
+        return [cell_of(tuple(row)[3:], row["r"], row["f"], row["m"]) for row in rows]
+
+    async def scored(
+        self,
+        basis: Basis,
+        monetary: Monetary,
+        scores: Cuts | Tiles,
+        wanted: Sequence[Scores],
+        *,
+        limit: int,
+        after: UUID | None = None,
+    ) -> list[ScoredCustomer]:
+        source = await self._source(basis)
+        rows = await self._session.fetch(
+            _scored(source, monetary, isinstance(scores, Tiles)),
+            **_days(basis),
+            **_floors(scores),
+            wanted=[r * 10_000 + f * 100 + m for r, f, m in wanted],
+            after=after or _BEFORE_ALL,
+            limit=limit,
+        )
+        return [ScoredCustomer(**dict(row)) for row in rows]
+
+    async def surroundings(self, basis: Basis) -> Surroundings:
+        source = await self._source(basis)
+        row = await self._session.fetchrow(
+            _surroundings(source), **_days(basis), day_after=date.fromordinal(basis.as_of.toordinal() + 1)
+        )
+        assert row is not None
+        return Surroundings(**dict(row))
+
+    async def abc(
+        self, over: AbcOver, by: AbcMeasure, basis: Basis, borders: Sequence[int], *, limit: int
+    ) -> AbcFigures:
+        source = await self._source(basis)
+        statement = abc_sql.statement(over, by, source, len(borders))
+        row = await self._session.fetchrow(
+            statement, **_days(basis), **{f"border{i}": border for i, border in enumerate(borders)}, limit=limit
+        )
+        assert row is not None
+        return abc_sql.figures(row)
+
+    async def _source(self, basis: Basis) -> Source:
+        if basis not in self._sources:
+            if not self._sources:
+                await self._session.command(_ROOM)
+            windowed = basis.window_days is not None
+            stale = await self._session.fetchval(_IS_STALE, currency=basis.currency, as_of=basis.as_of)
+            narrow = self._session.principal.reach is not Reach.TENANT
+            self._sources[basis] = Source(windowed=windowed, stale=bool(stale), narrow=narrow)
+        return self._sources[basis]
+
+    async def _quick_profile(
+        self, source: Source, basis: Basis, monetary: Monetary, fractions: Sequence[Fraction]
+    ) -> Profile | None:
+        kept_rows = await self._session.fetchval(_KEPT_ROWS)
+        if kept_rows < self._sampled_from:
+            return None
+        share = min(100.0, 100.0 * self._sample_rows / max(kept_rows, 1))
+        sample = await self._session.fetchrow(
+            purchase_profile.sample_statement(source, monetary),
+            **_days(basis),
+            share=share,
+            fractions=purchase_profile.sampled_fractions(fractions),
+        )
+        assert sample is not None
+        if sample[0] < max(self._sample_rows // 20, 1):
+            return None
+        r, f, m = (purchase_profile.brackets(ends) for ends in tuple(sample)[1:])
+        rows = await self._session.fetch(
+            purchase_profile.scan_statement(source, monetary, (len(r), len(f), len(m))),
+            **_days(basis),
+            **purchase_profile.scan_values((r, f, m)),
+        )
+        return purchase_profile.scanned_profile([tuple(row) for row in rows], (r, f, m), fractions)
+
+    async def _exact_profile(
+        self, source: Source, basis: Basis, monetary: Monetary, fractions: Sequence[Fraction]
+    ) -> Profile:
+        rows = await self._session.fetch(
+            purchase_profile.exact_statement(source, monetary),
+            **_days(basis),
+            fractions=purchase_profile.exact_fractions(fractions),
+        )
+        return purchase_profile.exact_profile([tuple(row) for row in rows])
+
+
+def _days(basis: Basis) -> dict[str, object]:
+    return {"currency": basis.currency, "as_of": basis.as_of, "from_on": basis.from_on}
+
+
+def _floors(scores: Cuts | Tiles) -> dict[str, object]:
+    if isinstance(scores, Tiles):
+        return {"bins": scores.bins}
+    return {
+        "r": [date.fromordinal(floor) for floor in scores.recency.floors],
+        "f": _long(scores.frequency),
+        "m": _long(scores.monetary),
+    }
+
+
+def _long(letter: LetterCuts) -> list[int]:
+    return list(letter.floors)
+
+
+def _letters(tiled: bool, monetary: Monetary, by_monetary: bool) -> str:
+    value = value_of(monetary)
+    if tiled:
+        m = f"ntile(:bins) OVER (ORDER BY {value}, customer_id)" if by_monetary else "NULL::int"
+        return f"""ntile(:bins) OVER (ORDER BY last_on, customer_id) AS r,
+            ntile(:bins) OVER (ORDER BY orders, customer_id) AS f, {m} AS m"""
+    m = f"1 + width_bucket({value}, :m::bigint[])" if by_monetary else "NULL::int"
+    return f"""1 + width_bucket(last_on, :r::date[]) AS r,
+        1 + width_bucket(orders::bigint, :f::bigint[]) AS f, {m} AS m"""
+
+
+@cache
+def _cells(source: Source, monetary: Monetary, tiled: bool, by_monetary: bool) -> Statement:
+    return sql(f"""
+        SELECT r, f, m, {sums(monetary)} FROM (
+            SELECT last_on, orders, revenue, {_letters(tiled, monetary, by_monetary)}
+            FROM ({facts(source)}) x (customer_id, last_on, orders, revenue)
+        ) s GROUP BY r, f, m""")
+
+
+@cache
+def _scored(source: Source, monetary: Monetary, tiled: bool) -> Statement:
+    return sql(f"""
+        SELECT s.customer_id, c.display_name AS name, s.r, s.f, s.m, s.last_on, s.orders, s.revenue FROM (
+            SELECT *, {_letters(tiled, monetary, True)}
+            FROM ({facts(source)}) x (customer_id, last_on, orders, revenue)
+        ) s JOIN customers c ON c.tenant_id = :tenant AND c.customer_id = s.customer_id
+        WHERE s.r * 10000 + s.f * 100 + s.m = ANY (:wanted::int[]) AND s.customer_id > :after
+        ORDER BY s.customer_id LIMIT :limit""")
+
+
+@cache
+def _surroundings(source: Source) -> Statement:
+    later = f"""SELECT count(*) FROM {within(source, "o")} WHERE o.tenant_id = :tenant AND {COUNTED.format("o")}
+        AND o.ordered_on > :as_of AND o.ordered_at >= :day_after::timestamp AT TIME ZONE 'UTC' - interval '15 hours'"""
+    return sql(f"""SELECT
+        (SELECT count(*) FROM customers c WHERE c.tenant_id = :tenant) AS customers,
+        ({_recorded_again(source) if source.stale else _recorded(source)}) AS recorded,
+        ({_elsewhere(source)}) AS orders_in_other_currencies,
+        ({later}) AS orders_after_as_of""")
+
+
+def _recorded(source: Source) -> str:
+    """Customers with a record: those of this currency, and of the others who have none in it."""
+    some = "t.tenant_id = :tenant AND t.latest_on > '-infinity'"
+    return f"""SELECT (SELECT count(*) FROM {within(source, "t")} WHERE {some} AND t.currency = :currency)
+        + (SELECT count(DISTINCT t.customer_id) FROM {within(source, "t")}
+            WHERE {some} AND (t.currency < :currency OR t.currency > :currency)
+            AND NOT EXISTS (SELECT FROM purchase_totals h WHERE h.tenant_id = :tenant
+                AND h.customer_id = t.customer_id AND h.currency = :currency AND h.latest_on > '-infinity'))"""
+
+
+def _recorded_again(source: Source) -> str:
+    return f"""SELECT count(*) FROM (
+        SELECT t.customer_id FROM {within(source, "t")}
+        WHERE t.tenant_id = :tenant AND t.latest_on > '-infinity' AND {RIGHT}
+        UNION SELECT o.customer_id FROM {within(source, "o")}
+        WHERE o.tenant_id = :tenant AND o.ordered_on <= :as_of AND o.customer_id IN ({STALE_CUSTOMERS})
+        UNION SELECT f.customer_id FROM {within(source, "f")}
+        WHERE f.tenant_id = :tenant AND f.refunded_on <= :as_of AND f.customer_id IN ({STALE_CUSTOMERS})
+        ) everyone"""
+
+
+def _elsewhere(source: Source) -> str:
+    if source.windowed or source.stale:
+        return f"""SELECT count(*) FROM {within(source, "o")} WHERE o.tenant_id = :tenant
+            AND o.currency <> :currency AND {COUNTED.format("o")} AND {days(source, "o.ordered_on")}"""
+    return f"""SELECT coalesce(sum(t.orders), 0)::bigint FROM {within(source, "t")}
+        WHERE t.tenant_id = :tenant AND (t.currency < :currency OR t.currency > :currency)"""

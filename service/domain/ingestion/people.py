@@ -1,0 +1,61 @@
+"""A customer row becomes a record: fields that the row leaves empty are kept as they are in the base."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from service.domain.customers.contacts import ContactKind, assess
+from service.domain.customers.model import Contact, ExternalId
+from service.domain.customers.service import Draft, LookupKey
+from service.domain.ingestion.documents import DIFFERENT
+from service.domain.ingestion.faults import Reject, Violation
+from service.domain.ingestion.rows import CustomerRow
+
+_PLAIN = (
+    "status", "family_name", "given_name", "patronymic", "legal_name", "trade_name", "birth_date", "gender",
+    "language", "country", "region", "city", "postal_code",
+)  # fmt: skip
+_CONTACTS = tuple(ContactKind(kind) for kind in ("phone", "email", "street", "inn", "kpp", "ogrn"))
+
+
+def draft(row: CustomerRow, source: str, staff: Mapping[str, UUID], channels: Mapping[str, UUID]) -> Draft | Reject:
+    """What the row says of its customer; a curator or channel that nobody knows rejects it."""
+    changes: dict[str, Any] = {name: getattr(row, name) for name in _PLAIN if getattr(row, name) is not None}
+    changes["kind"] = row.kind
+    _name_from_display(row, changes)
+    if row.tags:
+        changes["tags"] = list(row.tags)
+    if row.curator is not None:
+        if row.curator not in staff:
+            return _rejected(row, "curator", "unknown-curator")
+        changes["curator_id"] = staff[row.curator]
+    if row.channel is not None:
+        if row.channel not in channels:
+            return _rejected(row, "channel", "unknown-channel")
+        changes["channel_id"] = channels[row.channel]
+    return Draft(changes=changes, external_ids=(ExternalId(source=source, external_id=row.external_id),))
+
+
+def contacts(row: CustomerRow, lookup: LookupKey, region: str) -> list[Contact]:
+    """The row's contacts with their verdicts; an import keeps what the API would refuse, marked as invalid."""
+    found: list[Contact] = []
+    for kind in _CONTACTS:
+        text = getattr(row, kind)
+        if text is not None:
+            form = assess(kind, text, region)
+            found.append(Contact(form=form, lookup=lookup.of(form.kind, form.normal), label=None, is_primary=not found))
+    return found
+
+
+def _name_from_display(row: CustomerRow, changes: dict[str, Any]) -> None:
+    if row.display_name is None:
+        return
+    if row.kind == "organisation" and not (row.legal_name or row.trade_name):
+        changes["trade_name"] = row.display_name
+    if row.kind == "person" and not (row.family_name or row.given_name):
+        changes["given_name"] = row.display_name
+
+
+def _rejected(row: CustomerRow, field: str, code: str) -> Reject:
+    cells = tuple("" if value is None else str(value) for value in row[2:])
+    return Reject(row.row, row.line, cells, (Violation(row.row, row.line, field, code, DIFFERENT[code]),))

@@ -1,0 +1,123 @@
+"""What imports need from storage. Every method sees only what the importer reaches."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from service.domain.customers.ports import Customers, Idempotency
+from service.domain.ingestion.documents import Documents
+from service.domain.ingestion.faults import Reject
+from service.domain.jobs import Jobs
+from service.domain.orders.ports import Totals
+from service.domain.ports import Journal, Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewImport:
+    """An upload that was taken in and waits for its job."""
+
+    import_id: UUID
+    job_id: UUID
+    file_id: UUID
+    kind: str
+    preset: str | None
+    source: str
+    mapping: Mapping[str, Any]
+    content_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRun:
+    """An import as it is now."""
+
+    import_id: UUID
+    job_id: UUID
+    file_id: UUID
+    kind: str
+    source: str
+    mapping: Mapping[str, Any]
+    state: str
+    watermark: int
+    report: Mapping[str, Any]
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What a batch changed: buyers whose totals must follow, how many of each thing, what couldn't be applied."""
+
+    buyers: Sequence[UUID]
+    counts: Counter[str]
+    rejects: Sequence[Reject]
+
+
+class Imports(Protocol):
+    async def same_content(self, kind: str, content_hash: bytes) -> UUID | None:
+        """The import of this tenant that has (or is to have) the same file applied."""
+        ...
+
+    async def add(self, new: NewImport) -> None:
+        """Raises AlreadyImported when the same file came in at the same moment."""
+        ...
+
+    async def find(self, import_id: UUID) -> ImportRun | None: ...
+
+    async def by_job(self, job_id: UUID) -> ImportRun | None: ...
+
+    async def note(
+        self, import_id: UUID, *, watermark: int, report: Mapping[str, Any], counts: Mapping[str, int]
+    ) -> None:
+        """The watermark of the batch that this transaction applies."""
+        ...
+
+    async def keep_rejects(self, import_id: UUID, rejects: Sequence[Reject]) -> None: ...
+
+    async def finish(self, import_id: UUID, state: str, error: Mapping[str, Any] | None = None) -> None: ...
+
+
+class Loading(Protocol):
+    """Sets of rows on their way into the base; each call is a handful of statements, whatever the number of rows."""
+
+    async def apply_documents(self, documents: Documents, *, import_id: UUID, source: str) -> Applied: ...
+
+    async def placing(self) -> tuple[Mapping[str, UUID], Mapping[str, UUID]]:
+        """Staff by subject and by name, and channels by code."""
+        ...
+
+
+class Files(Protocol):
+    async def write(self, source: AsyncIterator[bytes], *, name: str, media_type: str) -> tuple[UUID, int, bytes]: ...
+
+    async def find(self, file_id: UUID) -> Any | None: ...
+
+    async def part(self, file_id: UUID, number: int) -> bytes | None: ...
+
+    async def drop(self, file_id: UUID) -> None: ...
+
+
+class IngestionTransaction(Transaction, Protocol):
+    @property
+    def imports(self) -> Imports: ...
+
+    @property
+    def loading(self) -> Loading: ...
+
+    @property
+    def files(self) -> Files: ...
+
+    @property
+    def jobs(self) -> Jobs: ...
+
+    @property
+    def customers(self) -> Customers: ...
+
+    @property
+    def totals(self) -> Totals: ...
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def idempotency(self) -> Idempotency: ...

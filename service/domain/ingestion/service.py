@@ -1,0 +1,370 @@
+"""Bulk in: a file is taken in whole, checked whole, and applied in chunks that each carry their watermark.
+
+A file-level fault (cut short, wrong encoding, unknown column) is found before the first row is applied, so a broken
+file changes nothing. A rejected row is data: it is kept with its reason. A run that was killed goes on behind the last
+watermark; the same file again is recognised by its content.
+"""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from service.domain.access import Principal
+from service.domain.customers.model import ExternalId, Record, checked, merge_patch, with_one_primary
+from service.domain.customers.ports import Once, Written
+from service.domain.customers.service import Draft, LookupKey
+from service.domain.errors import Conflict, DomainError, NotFound, Unavailable
+from service.domain.ids import new_id
+from service.domain.ingestion import people
+from service.domain.ingestion.batches import Batch, BatchReader, Options, head
+from service.domain.ingestion.binding import bind
+from service.domain.ingestion.documents import group
+from service.domain.ingestion.errors import UnknownPreset
+from service.domain.ingestion.faults import Reject
+from service.domain.ingestion.mapping import ColumnMapping, check
+from service.domain.ingestion.ports import Applied, ImportRun, IngestionTransaction, NewImport
+from service.domain.ingestion.presets import preset as preset_named
+from service.domain.ingestion.presets import recognise
+from service.domain.ingestion.report import Report, restored
+from service.domain.ingestion.rows import CustomerRow
+from service.domain.jobs import Cancelled, Job, Superseded
+from service.domain.money import from_micros
+from service.domain.ports import Clock, UnitOfWork
+
+_HEAD = 1 << 17
+_CHUNK_TIMEOUT_MS = 120_000
+
+
+class NoImport(NotFound):
+    code = "import-not-found"
+    title = "There is no such import within the caller's reach."
+
+
+class ImportFailed(DomainError):
+    code = "import-failed"
+    title = "The import met a fault of the service; what was applied stays, and the file can be sent again."
+
+
+class AlreadyImported(Conflict):
+    code = "already-imported"
+    title = "This very file was imported already; nothing was doubled. Send force=true to apply it again."
+
+
+class UnrecognisedFile(UnknownPreset):
+    code = "unrecognised-file"
+    title = "The header is not that of a known format; name a preset or send a mapping."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file on its way in, and what the caller says of it."""
+
+    name: str
+    content: AsyncIterator[bytes]
+    kind: str | None = None
+    preset: str | None = None
+    mapping: ColumnMapping | None = None
+    source: str = ""
+    encoding: str | None = None
+    delimiter: str | None = None
+    force: bool = False
+
+
+class IngestionService:
+    def __init__(
+        self,
+        uow: UnitOfWork[IngestionTransaction],
+        clock: Clock,
+        lookup: LookupKey,
+        *,
+        region: str,
+        chunk_rows: int,
+    ) -> None:
+        self._uow = uow
+        self._clock = clock
+        self._lookup = lookup
+        self._region = region
+        self._chunk_rows = chunk_rows
+
+    async def accept(self, principal: Principal, upload: Upload, once: Once | None = None) -> UUID:
+        """Take a file in and queue its import. What its first rows show to be wrong is refused at once."""
+        first, rest = await _begin(upload.content)
+        mapping, preset, delimiter = self._mapping(principal, upload, first)
+        async with self._uow.begin(principal, timeout_ms=_CHUNK_TIMEOUT_MS) as tx:
+            if known := await tx.idempotency.recall(once):
+                return UUID(known["import_id"])
+            file_id, _, digest = await tx.files.write(rest, name=upload.name, media_type="text/csv")
+            if not upload.force and (same := await tx.imports.same_content(mapping.kind, digest)):
+                raise AlreadyImported(import_id=str(same))
+            import_id = new_id()
+            job_id = await tx.jobs.enqueue("import", unit="rows", request={"import_id": str(import_id)})
+            new = NewImport(
+                import_id=import_id,
+                job_id=job_id,
+                file_id=file_id,
+                kind=mapping.kind,
+                preset=preset,
+                source=upload.source,
+                mapping=asdict(mapping) | {"encoding": upload.encoding, "delimiter": delimiter},
+                content_hash=hashlib.sha256(digest + import_id.bytes).digest() if upload.force else digest,
+            )
+            await tx.imports.add(new)
+            await tx.journal.audit("imports.start", "import", import_id, kind=mapping.kind)
+            await tx.idempotency.remember(once, 202, {"import_id": str(import_id)})
+            await tx.commit()
+        return import_id
+
+    async def run(self, principal: Principal, job: Job) -> None:
+        """Carry out an import: check the whole file, then apply it from the last watermark on."""
+        run = await self._run_of(principal, job)
+        if run.state not in ("queued", "running"):
+            return
+        try:
+            total = await self._checked(principal, job, run)
+            await self._apply(principal, job, run, total)
+        except (Superseded, Unavailable):
+            raise
+        except DomainError as error:
+            await self._end(principal, job, run, "cancelled" if isinstance(error, Cancelled) else "failed", error)
+        except Exception:
+            await self._end(principal, job, run, "failed", ImportFailed())
+            raise
+        else:
+            await self._end(principal, job, run, "done", None)
+
+    def _mapping(
+        self, principal: Principal, upload: Upload, first: bytes
+    ) -> tuple[ColumnMapping, str | None, str | None]:
+        """The mapping to use, bound once to the first rows: a wrong header is refused before anything is kept."""
+        preset = preset_named(upload.preset) if upload.preset else None
+        delimiter = upload.delimiter or (preset.delimiter if preset else None)
+        options = Options(
+            time_zone=principal.time_zone,
+            currency=principal.currency,
+            encoding=upload.encoding,
+            delimiter=delimiter,
+        )
+        found = head(first, options)
+        if upload.mapping is None and preset is None:
+            name = recognise(found.header)
+            if name is None:
+                raise UnrecognisedFile(header=found.header[:100])
+            preset = preset_named(name)
+            delimiter = delimiter or preset.delimiter
+        mapping = upload.mapping or (preset.mapping if preset else None)
+        assert mapping is not None
+        if upload.kind is not None and upload.kind != mapping.kind:
+            raise UnrecognisedFile(f"The file is one of {mapping.kind}, not of {upload.kind}.")
+        check(mapping)
+        bind(
+            found.header, mapping, time_zone=principal.time_zone, currency=principal.currency, sample=found.sample
+        )
+        return mapping, preset.name if preset else None, delimiter
+
+    async def _run_of(self, principal: Principal, job: Job) -> ImportRun:
+        async with self._uow.begin(principal) as tx:
+            run = await tx.imports.find(UUID(str(job.request["import_id"])))
+            if run is None:
+                raise NoImport
+            return run
+
+    async def _checked(self, principal: Principal, job: Job, run: ImportRun) -> int:
+        """Read the whole file once without applying anything; returns the number of its rows."""
+        reader = BatchReader(_mapping_of(run), self._options(principal, run, skip_rows=1 << 62))
+        async for part in self._parts(principal, run):
+            await asyncio.to_thread(_drain, reader, part)
+            async with self._uow.begin(principal) as tx:
+                await tx.jobs.advance(job, done=run.watermark, total=None)
+                await tx.commit()
+        await asyncio.to_thread(lambda: list(reader.finish()))
+        return reader.rows_read
+
+    async def _apply(self, principal: Principal, job: Job, run: ImportRun, total: int) -> None:
+        """Parse ahead in a thread while the batch before is being applied: both cores are at work."""
+        state = _State(run)
+        queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
+
+        async def parse() -> None:
+            reader = BatchReader(_mapping_of(run), self._options(principal, run, skip_rows=run.watermark))
+            async for part in self._parts(principal, run):
+                for batch in await asyncio.to_thread(_drain, reader, part):
+                    await queue.put(batch)
+            for batch in await asyncio.to_thread(lambda: list(reader.finish())):
+                await queue.put(batch)
+            await queue.put(None)
+
+        parsing = asyncio.create_task(parse())
+        try:
+            while (batch := await _next(queue, parsing)) is not None:
+                await self._apply_batch(principal, job, run, state, batch, total)
+        finally:
+            parsing.cancel()
+            await asyncio.gather(parsing, return_exceptions=True)
+
+    async def _apply_batch(
+        self, principal: Principal, job: Job, run: ImportRun, state: "_State", batch: Batch, total: int
+    ) -> None:
+        async with self._uow.begin(principal, timeout_ms=_CHUNK_TIMEOUT_MS) as tx:
+            await tx.jobs.advance(job, done=batch.last_row, total=total)
+            if run.kind == "customers":
+                rows = [row for row in batch.rows if isinstance(row, CustomerRow)]
+                applied = await self._apply_customers(tx, principal, run, rows)
+            else:
+                documents = group((row for row in batch.rows if not isinstance(row, CustomerRow)), new_id)
+                applied = await tx.loading.apply_documents(documents, import_id=run.import_id, source=run.source)
+                await tx.totals.refresh(applied.buyers, self._clock.today(principal.time_zone))
+            rejects = [*batch.rejects, *applied.rejects]
+            await tx.imports.keep_rejects(run.import_id, rejects)
+            after = state.after(batch, applied)
+            await tx.imports.note(
+                run.import_id, watermark=batch.last_row, report=after.report.stored(), counts=after.counts
+            )
+            await tx.commit()
+        state.take(after)
+
+    async def _apply_customers(
+        self, tx: IngestionTransaction, principal: Principal, run: ImportRun, rows: Sequence[CustomerRow]
+    ) -> Applied:
+        staff, channels = await tx.loading.placing()
+        source = run.source
+        owners = await tx.customers.owners_of([ExternalId(source=source, external_id=r.external_id) for r in rows])
+        stored = await tx.customers.lock(sorted(set(owners.values())))
+        rejects: list[Reject] = []
+        fresh: dict[str, Written] = {}
+        changed: dict[str, Written] = {}
+        for row in rows:
+            draft = people.draft(row, source, staff, channels)
+            if isinstance(draft, Reject):
+                rejects.append(draft)
+                continue
+            known = stored.get(owners.get(draft.external_ids[0], new_id()))
+            shelf = changed if known else fresh
+            earlier = shelf.get(row.external_id)
+            base = earlier.record if earlier else known.record if known else Record(kind="person")
+            record = _merged(base, draft, principal)
+            customer_id = earlier.customer_id if earlier else known.customer_id if known else new_id()
+            found = people.contacts(row, self._lookup, record.country or self._region)
+            shelf[row.external_id] = Written(
+                customer_id=customer_id,
+                record=record,
+                contacts=with_one_primary(found) if found else None,
+                external_ids=() if known else draft.external_ids,
+            )
+        origin = f"import {run.import_id}"
+        if fresh:
+            await tx.customers.insert(list(fresh.values()), source=origin)
+        if changed:
+            await tx.customers.replace(list(changed.values()), source=origin)
+        for kind, shelf in (("created", fresh), ("updated", changed)):
+            ids = [written.customer_id for written in shelf.values()]
+            await tx.journal.changed_many("customer", kind, ids, ids)
+        counts = Counter(customers_created=len(fresh), customers_updated=len(changed))
+        return Applied(buyers=(), counts=counts, rejects=rejects)
+
+    async def _parts(self, principal: Principal, run: ImportRun) -> AsyncIterator[bytes]:
+        number = 0
+        while True:
+            async with self._uow.begin(principal) as tx:
+                part = await tx.files.part(run.file_id, number)
+            if part is None:
+                return
+            yield part
+            number += 1
+
+    async def _end(
+        self, principal: Principal, job: Job, run: ImportRun, state: str, error: DomainError | None
+    ) -> None:
+        told = None
+        if error is not None and state == "failed":
+            told = {"type": f"/problems/{error.code}", "title": error.title, "detail": error.detail, **error.extra}
+        async with self._uow.begin(principal) as tx:
+            await tx.jobs.finish(job, state, told)
+            await tx.imports.finish(run.import_id, state, told)
+            await tx.journal.audit("imports.end", "import", run.import_id, state=state)
+            await tx.commit()
+
+    def _options(self, principal: Principal, run: ImportRun, *, skip_rows: int) -> Options:
+        return Options(
+            time_zone=principal.time_zone,
+            currency=principal.currency,
+            encoding=run.mapping.get("encoding"),
+            delimiter=run.mapping.get("delimiter"),
+            batch_rows=self._chunk_rows,
+            skip_rows=skip_rows,
+        )
+
+
+@dataclass(slots=True)
+class _After:
+    report: Report
+    counts: dict[str, int]
+
+
+class _State:
+    """The running report; it moves on only when the batch that it tells of is committed."""
+
+    def __init__(self, run: ImportRun) -> None:
+        stored: Mapping[str, Any] = run.report or {"read": 0, "accepted": 0, "rejected": 0, "reasons": []}
+        self._stored = stored
+        self._counts = Counter(run.counts)
+
+    def after(self, batch: Batch, applied: Applied) -> _After:
+        report = restored(**self._stored)
+        report.add(batch)
+        report.reject(applied.rejects)
+        report.accepted -= len(applied.rejects)
+        return _After(report, dict(self._counts + applied.counts))
+
+    def take(self, after: _After) -> None:
+        self._stored, self._counts = after.report.stored(), Counter(after.counts)
+
+
+def _merged(base: Record, draft: Draft, principal: Principal) -> Record:
+    return checked(Record(**merge_patch(asdict(base), draft.changes)), principal)
+
+
+def _mapping_of(run: ImportRun) -> ColumnMapping:
+    known = {name: value for name, value in run.mapping.items() if name not in ("encoding", "delimiter")}
+    return ColumnMapping(**known)
+
+
+def _drain(reader: BatchReader, part: bytes) -> list[Batch]:
+    return list(reader.feed(part))
+
+
+async def _next(queue: "asyncio.Queue[Batch | None]", parsing: "asyncio.Task[None]") -> Batch | None:
+    """The next batch; a parser that failed fails the run instead of leaving it to wait."""
+    getting = asyncio.ensure_future(queue.get())
+    await asyncio.wait({getting, parsing}, return_when=asyncio.FIRST_COMPLETED)
+    if not getting.done() and parsing.done():
+        await parsing  # raises what the parser met; a parser that ended well has put its last word into the queue
+    return await getting
+
+
+async def _begin(content: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
+    """The first bytes of a stream, and the whole stream."""
+    first = bytearray()
+    async for piece in content:
+        first += piece
+        if len(first) >= _HEAD:
+            break
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield bytes(first)
+        async for piece in content:
+            yield piece
+
+    return bytes(first), whole()
+
+
+def net_revenue(counts: Mapping[str, int]) -> dict[str, str]:
+    """Net revenue by currency as decimal strings, from the counts of a run."""
+    return {
+        name.removeprefix("revenue_"): str(from_micros(micros))
+        for name, micros in counts.items()
+        if name.startswith("revenue_")
+    }

@@ -1,0 +1,151 @@
+"""Segmentation on request: the RFM and ABC reports over what the caller may see, computed now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import product
+from uuid import UUID
+
+from service.domain.access import Principal
+from service.domain.errors import Rejected
+from service.domain.ports import Clock, UnitOfWork
+from service.domain.segmentation import abc_analysis, rfm, rfm_report
+from service.domain.segmentation.abc_analysis import AbcMeasure, AbcOver, AbcReport
+from service.domain.segmentation.basis import Basis
+from service.domain.segmentation.ports import PurchasesTransaction, ScoredCustomer
+from service.domain.segmentation.rfm import Cuts, Distribution, Method, RfmScheme, Tiles
+from service.domain.segmentation.rfm_groups import Scores
+from service.domain.segmentation.rfm_report import RfmReport
+
+# A window or a past date goes to the orders themselves.
+_TIMEOUT_MS = 60_000
+
+
+class UnknownGroup(Rejected):
+    code = "rfm-group-unknown"
+    title = "The map of groups has no group of this name."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RfmCustomer:
+    """A customer of the population with scores, the group, and the values behind them."""
+
+    customer_id: UUID
+    name: str
+    r: int
+    f: int
+    m: int
+    group: str
+    last_on: date
+    recency_days: int
+    orders: int
+    revenue: int
+
+
+class SegmentationService:
+    def __init__(self, uow: UnitOfWork[PurchasesTransaction], clock: Clock) -> None:
+        self._uow = uow
+        self._clock = clock
+
+    async def rfm_report(self, principal: Principal, scheme: RfmScheme) -> RfmReport:
+        """The scored base in groups and cells."""
+        basis = self._basis(principal, scheme.currency, scheme.as_of, scheme.window_days)
+        async with self._uow.begin(principal, snapshot=True, timeout_ms=_TIMEOUT_MS) as tx:
+            scores = await _scores(tx, basis, scheme)
+            cells = await tx.purchases.cells(basis, scheme.monetary, scores, by_monetary=scheme.groups.by_monetary)
+            surroundings = await tx.purchases.surroundings(basis)
+        return rfm_report.report(
+            cells,
+            scheme=scheme,
+            basis=basis,
+            scores=scores,
+            surroundings=surroundings,
+            computed_at=self._clock.now(),
+        )
+
+    async def rfm_customers(
+        self,
+        principal: Principal,
+        scheme: RfmScheme,
+        *,
+        group: str | None = None,
+        r: int | None = None,
+        f: int | None = None,
+        m: int | None = None,
+        limit: int = 50,
+        cursor: UUID | None = None,
+    ) -> list[RfmCustomer]:
+        """Customers of a group and of scores, by id; `cursor` is the last id of the page before."""
+        wanted = _wanted(scheme, group, r, f, m)
+        basis = self._basis(principal, scheme.currency, scheme.as_of, scheme.window_days)
+        async with self._uow.begin(principal, snapshot=True, timeout_ms=_TIMEOUT_MS) as tx:
+            scores = await _scores(tx, basis, scheme)
+            found = await tx.purchases.scored(basis, scheme.monetary, scores, wanted, limit=limit, after=cursor)
+        return [_customer(one, scheme, basis) for one in found]
+
+    async def abc_report(
+        self,
+        principal: Principal,
+        over: AbcOver,
+        by: AbcMeasure,
+        *,
+        borders: Sequence[int] = abc_analysis.DEFAULT_BORDERS,
+        limit: int = 50,
+        currency: str | None = None,
+        as_of: date | None = None,
+        window_days: int | None = None,
+    ) -> AbcReport:
+        """Items in classes by what they bring."""
+        checked = abc_analysis.check_borders(borders)
+        basis = self._basis(principal, currency, as_of, window_days)
+        async with self._uow.begin(principal, snapshot=True, timeout_ms=_TIMEOUT_MS) as tx:
+            figures = await tx.purchases.abc(over, by, basis, checked, limit=limit)
+        return abc_analysis.report(
+            figures,
+            over=over,
+            by=by,
+            borders=checked,
+            currency=basis.currency,
+            as_of=basis.as_of,
+            window_days=basis.window_days,
+            computed_at=self._clock.now(),
+        )
+
+    def _basis(self, principal: Principal, currency: str | None, as_of: date | None, window_days: int | None) -> Basis:
+        return Basis(
+            currency=currency or principal.currency,
+            as_of=as_of or self._clock.today(principal.time_zone),
+            window_days=window_days,
+        )
+
+
+async def _scores(tx: PurchasesTransaction, basis: Basis, scheme: RfmScheme) -> Cuts | Tiles:
+    if scheme.method is Method.NTILE:
+        return Tiles(bins=scheme.bins)
+    fractions = rfm.wanted_fractions(scheme)
+    distribution = await tx.purchases.distribution(basis, scheme.monetary, fractions) if fractions else Distribution()
+    return rfm.cuts(distribution, scheme, basis.as_of)
+
+
+def _wanted(scheme: RfmScheme, group: str | None, r: int | None, f: int | None, m: int | None) -> list[Scores]:
+    if group is not None and group not in scheme.groups.names:
+        raise UnknownGroup(f"There is no group {group!r}.", groups=list(scheme.groups.names))
+    every = range(1, scheme.bins + 1)
+    chosen = product(*((every if score is None else [score]) for score in (r, f, m)))
+    within = [cell for cell in chosen if all(score in every for score in cell)]
+    return [cell for cell in within if group is None or scheme.groups.group_of(*cell) == group]
+
+
+def _customer(found: ScoredCustomer, scheme: RfmScheme, basis: Basis) -> RfmCustomer:
+    return RfmCustomer(
+        customer_id=found.customer_id,
+        name=found.name,
+        r=found.r,
+        f=found.f,
+        m=found.m,
+        group=scheme.groups.group_of(found.r, found.f, found.m),
+        last_on=found.last_on,
+        recency_days=(basis.as_of - found.last_on).days,
+        orders=found.orders,
+        revenue=found.revenue,
+    )

@@ -1,0 +1,14 @@
+"""One table: kind of job → the service that carries it out."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from service.domain.access import Principal
+from service.domain.exports.service import ExportService
+from service.domain.ingestion.service import IngestionService
+from service.domain.jobs import Job
+
+Handler = Callable[[Principal, Job], Awaitable[None]]
+
+
+def handlers(ingestion: IngestionService, exports: ExportService) -> Mapping[str, Handler]:
+    return {"import": ingestion.run, "export": exports.run}

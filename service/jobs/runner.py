@@ -1,0 +1,102 @@
+"""Claim, run, settle: PgQueuer hands a job over, the service named by its kind carries it out.
+
+A job's principal is resolved anew when it starts, so what the staff row no longer allows is not done. Each run takes an
+epoch; a run that was thought dead and comes back writes nothing more.
+"""
+
+import traceback
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+import structlog
+from pgqueuer.core.qm import QueueManager
+from pgqueuer.domain.errors import RetryRequested
+from pgqueuer.domain.models import Job as Claimed
+
+from service.db.directory import PgDirectory
+from service.db.jobs import ENTRYPOINT, queries
+from service.db.unit_of_work import PgUnitOfWork
+from service.domain.access import Principal
+from service.domain.errors import DomainError, Unavailable
+from service.domain.jobs import Superseded
+from service.jobs.handlers import Handler
+
+_log = structlog.get_logger("jobs")
+# A database that is away for a moment; the job goes on behind its last watermark.
+_AGAIN = timedelta(seconds=2)
+
+
+class Runner:
+    def __init__(self, uow: PgUnitOfWork, directory: PgDirectory, handlers: "dict[str, Handler]") -> None:
+        self._uow = uow
+        self._directory = directory
+        self._handlers = handlers
+
+    async def run(self, payload: bytes) -> None:
+        """Carry one job out to its end, whatever that is; a lost database leaves it to be taken up again."""
+        named = orjson.loads(payload)
+        job_id = UUID(named["job"])
+        principal = await self._directory.by_id(named["tenant"], UUID(named["staff"]))
+        async with self._uow.begin(principal) as tx:
+            job = await tx.jobs.start(job_id)
+            await tx.commit()
+        if job is None:
+            return
+        try:
+            await self._handlers[job.kind](principal, job)
+            outcome = "ended"
+        except Superseded:
+            outcome = "superseded"
+        except Unavailable as error:
+            raise RetryRequested(delay=_AGAIN, reason=error.code) from error
+        except Exception as error:
+            outcome = "failed"
+            await self._fail(principal, job, error)
+        _log.info("job", kind=job.kind, job_id=str(job_id), epoch=job.epoch, outcome=outcome)
+
+    async def _fail(self, principal: Principal, job: Any, error: Exception) -> None:
+        code = error.code if isinstance(error, DomainError) else "internal-error"
+        _log.error("job failed", job_id=str(job.job_id), kind=job.kind, error=type(error).__name__, code=code, at=_places(error))
+        with suppress(Superseded):  # the service may have ended it with more to say
+            async with self._uow.begin(principal) as tx:
+                await tx.jobs.finish(job, "failed", {"type": f"/problems/{code}", "title": "The job failed."})
+                await tx.commit()
+
+
+def _places(error: BaseException) -> list[str]:
+    """Where it failed, without the words of the error: they may quote a value."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    return [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
+
+
+async def listen(url: str) -> asyncpg.Connection:
+    """The worker's own direct connection: LISTEN wants one, and its role can touch the queue alone."""
+    connection = await asyncpg.connect(url, server_settings={"application_name": "clientbase-worker"})
+    await connection.execute("SET ROLE clientbase_queue")
+    return connection
+
+
+def queue_manager(connection: asyncpg.Connection, runner: Runner) -> QueueManager:
+    manager = QueueManager(queries(connection))
+
+    @manager.entrypoint(ENTRYPOINT)
+    async def carry_out(claimed: Claimed) -> None:
+        assert claimed.payload is not None
+        await runner.run(claimed.payload)
+
+    return manager
+
+
+async def work(manager: QueueManager, *, heartbeat_s: float, concurrency: int) -> None:
+    """Run jobs until `manager.shutdown` is set."""
+    await manager.run(
+        dequeue_timeout=timedelta(seconds=heartbeat_s / 2),
+        batch_size=1,
+        max_concurrent_tasks=concurrency,
+        heartbeat_timeout=timedelta(seconds=heartbeat_s),
+    )

@@ -1,0 +1,82 @@
+"""Every setting of the service, read from `CLIENTBASE_*` (nested with `__`); built once per process root."""
+
+import secrets
+from pathlib import Path
+
+import orjson
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class DatabaseSettings(BaseModel):
+    url: SecretStr | None = Field(
+        default=None, description="The service's own login; without it the embedded server is used."
+    )
+    owner_url: SecretStr | None = Field(default=None, description="The owner's login, for `migrate` and `tenant`.")
+    # Two cores are busy with about four queries each; the rest wait in the pool rather than in Postgres.
+    pool_size: int = Field(default=10, ge=1, le=100, description="Connections per process.")
+    acquire_timeout_s: float = Field(default=2.0, gt=0, description="How long a request waits for a connection.")
+
+
+class AuthSettings(BaseModel):
+    secret: SecretStr | None = Field(default=None, description="Shared secret for HS256 tokens (32 bytes or more).")
+    jwks_url: str | None = Field(default=None, description="Keys of the identity provider for RS256 and ES256.")
+    issuer: str = Field(default="clientbase", description="The `iss` that every token must carry.")
+    audience: str = Field(default="clientbase", description="The `aud` that every token must carry.")
+    known_secrets_file: Path | None = Field(default=None, description="Secrets that must never be used, one a line.")
+
+
+class ContactSettings(BaseModel):
+    lookup_key: SecretStr | None = Field(
+        default=None, description="Key of the hashes by which contacts are found; the same in every process."
+    )
+    region: str = Field(default="RU", min_length=2, max_length=2, description="Country of phones written without one.")
+
+
+class LimitSettings(BaseModel):
+    # Ten thousand customers with contacts take about 6 MB of JSON.
+    body_bytes: int = Field(default=32 * 1024**2, ge=1024, description="Largest body of a request.")
+    upload_bytes: int = Field(default=4 * 1024**3, ge=1024, description="Largest file of an import.")
+    batch_items: int = Field(default=10_000, ge=1, le=10_000, description="Most items of one batch.")
+
+
+class JobSettings(BaseModel):
+    # A job whose worker was killed is taken up again after this long; heartbeats come twice as often.
+    heartbeat_s: float = Field(default=6.0, ge=1, description="Silence after which a job is taken from its worker.")
+    concurrency: int = Field(default=4, ge=2, description="Jobs that one worker runs side by side.")
+    chunk_rows: int = Field(default=10_000, ge=100, le=100_000, description="Rows of an import per transaction.")
+
+
+class TelemetrySettings(BaseModel):
+    level: str = Field(default="info", description="Lowest level of the log: debug, info, warning, error.")
+    json_logs: bool = Field(default=True, description="One JSON object a line; otherwise text for people.")
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="CLIENTBASE_", env_nested_delimiter="__", extra="ignore")
+
+    database: DatabaseSettings = DatabaseSettings()
+    auth: AuthSettings = AuthSettings()
+    contacts: ContactSettings = ContactSettings()
+    limits: LimitSettings = LimitSettings()
+    jobs: JobSettings = JobSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    state_dir: Path = Field(default=Path(".clientbase"), description="Where the embedded server and its secrets live.")
+
+
+def local_secrets(state_dir: Path) -> dict[str, str]:
+    """The secrets of a stand-alone installation, made at the first start and kept readable to the owner alone."""
+    path = state_dir / "secrets.json"
+    if not path.exists():
+        state_dir.mkdir(parents=True, exist_ok=True)
+        fresh = {"auth_secret": secrets.token_urlsafe(48), "lookup_key": secrets.token_urlsafe(48)}
+        draft = path.with_suffix(f".{secrets.token_hex(4)}")
+        draft.touch(mode=0o600)
+        draft.write_bytes(orjson.dumps(fresh))
+        try:
+            path.hardlink_to(draft)  # the first writer wins; a second process reads what the first has made
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return dict(orjson.loads(path.read_bytes()))

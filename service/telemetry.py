@@ -1,0 +1,69 @@
+"""Logs as JSON lines with a request id and no personal data, and the metrics that ops watch.
+
+Only what is named here is logged: method, route template, status, time, ids. Never a query string, a body, a name.
+"""
+
+import logging
+import sys
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+REQUESTS = Counter("clientbase_requests", "Requests answered.", ["method", "route", "status"], registry=REGISTRY)
+LATENCY = Histogram(
+    "clientbase_request_seconds",
+    "Time to answer, by route template.",
+    ["method", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+# The modes say how the processes' values become one when PROMETHEUS_MULTIPROC_DIR is set.
+POOL = Gauge(
+    "clientbase_pool_connections",
+    "Database connections of this process.",
+    ["state"],
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
+JOBS = Gauge(
+    "clientbase_jobs",
+    "Jobs in the queue by state, as of the last scrape; NaN when the database did not say.",
+    ["state"],
+    multiprocess_mode="mostrecent",
+    registry=REGISTRY,
+)
+IMPORT_ROWS = Counter("clientbase_import_rows", "Rows of imports, applied or rejected.", ["outcome"], registry=REGISTRY)
+UNAVAILABLE = Counter("clientbase_unavailable", "Requests refused for lack of the database.", registry=REGISTRY)
+
+
+def configure_logging(*, level: str = "info", json_logs: bool = True) -> None:
+    """Send structlog and the standard library's loggers to standard error in one shape."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if json_logs else structlog.dev.ConsoleRenderer()
+    )
+    minimum = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(minimum),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_only_event, renderer])
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("uvicorn.access").disabled = True
+
+
+def _only_event(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Foreign records keep their message and place; whatever else they carry might be personal."""
+    record = event.get("_record")
+    place = {"logger": record.name} if record is not None else {}
+    return {"event": event.get("event"), "level": event.get("level"), "timestamp": event.get("timestamp"), **place}

@@ -1,0 +1,35 @@
+"""The job root: takes jobs from the queue until it is told to stop; what it was doing is taken up again elsewhere."""
+
+import asyncio
+import gc
+import signal
+
+import uvloop
+
+from service import telemetry
+from service.bootstrap import build_container, database_url
+from service.jobs.runner import listen, queue_manager, work
+from service.settings import Settings
+
+
+async def _run(settings: Settings) -> None:
+    container = await build_container(settings)
+    connection = await listen(database_url(settings))
+    manager = queue_manager(connection, container.runner)
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, manager.shutdown.set)
+    # Millions of short-lived rows pass through here; what lives for ever need not be looked at each time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        await work(manager, heartbeat_s=settings.jobs.heartbeat_s, concurrency=settings.jobs.concurrency)
+    finally:
+        await connection.close()
+        await container.aclose()
+
+
+def run(settings: Settings) -> None:
+    telemetry.configure_logging(level=settings.telemetry.level, json_logs=settings.telemetry.json_logs)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings))
