@@ -63,8 +63,8 @@ problems: $(VENV)/.run ## write docs/problems.md
 	@$(RUN) service.api.catalogue > docs/problems.md
 
 lock: ## renew the locked requirements (needs uv)
-	@uv pip compile --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11 --extra demo -q -o requirements.lock pyproject.toml
-	@uv pip compile --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11 --extra demo --extra bench --extra dev -c requirements.lock -q -o requirements-dev.lock pyproject.toml
+	@uv pip compile --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11 --extra demo --extra setup -q -o requirements.lock pyproject.toml
+	@uv pip compile --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11 --extra demo --extra setup --extra bench --extra dev -c requirements.lock -q -o requirements-dev.lock pyproject.toml
 
 clean: ## remove the environment and the embedded database's test data
 	@rm -rf $(VENV) .clientbase/test-pg18 .pytest_cache .mypy_cache .ruff_cache

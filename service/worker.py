@@ -8,14 +8,15 @@ import uvloop
 
 from service import telemetry
 from service.bootstrap import build_container, database_url
-from service.jobs.runner import listen, queue_manager, work
+from service.db.jobs import ENTRYPOINT, listen, queries
+from service.jobs.runner import queue_manager, work
 from service.settings import Settings
 
 
 async def _run(settings: Settings) -> None:
     container = await build_container(settings)
     connection = await listen(database_url(settings))
-    manager = queue_manager(connection, container.runner)
+    manager = queue_manager(queries(connection), ENTRYPOINT, container.runner)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, manager.shutdown.set)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import service.api
-import service.db
 import service.domain
 from service.api.problems import InternalError, MethodNotAllowed, status_of
 from service.domain.errors import DomainError, PreconditionRequired
@@ -78,7 +77,7 @@ def _status(kind: type[DomainError]) -> int | None:
 
 def import_all() -> None:
     """Load every module of the service that may define a refusal."""
-    for package in (service.api, service.db, service.domain):
+    for package in (service.api, service.domain):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
 

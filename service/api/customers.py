@@ -28,7 +28,6 @@ from service.api.schemas import (
     problem_item,
 )
 from service.api.services import Services
-from service.db.journal import KeyReused, StillRunning
 from service.domain.access import Principal, Scope
 from service.domain.customers.contacts import InvalidContact, InvalidEmail, InvalidPhone, InvalidRequisite
 from service.domain.customers.errors import (
@@ -43,6 +42,7 @@ from service.domain.customers.model import ContactInput, ExternalId
 from service.domain.customers.names import query_tokens
 from service.domain.customers.service import Draft
 from service.domain.errors import DomainError, Precondition
+from service.domain.idempotency import KeyReused, StillRunning
 
 routes = router("customers")
 _EXAMPLE = {
@@ -57,9 +57,7 @@ _EXAMPLE = {
 
 
 class ContactIn(Input):
-    kind: Literal[
-        "email", "phone", "messenger", "street", "inn", "kpp", "ogrn", "bic", "account", "vat", "iban"
-    ]
+    kind: Literal["email", "phone", "messenger", "street", "inn", "kpp", "ogrn", "bic", "account", "vat", "iban"]
     value: Annotated[str, Field(min_length=1, max_length=320)]
     label: Text | None = None
     is_primary: bool = False

@@ -6,7 +6,7 @@ from fastapi import Depends, Request
 
 from service.api.schemas import expected_version, once
 from service.api.services import Services
-from service.domain.customers.ports import Once
+from service.domain.idempotency import Once
 
 
 def services_of(request: Request) -> Services:

@@ -4,9 +4,7 @@ Alive never asks the database: a restart would not mend it. Ready does, and says
 when the database doesn't: then the jobs are unknown (NaN), not none.
 """
 
-import math
 import os
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
@@ -17,7 +15,6 @@ from pydantic import BaseModel, Field
 from service.api.deps import Wired
 from service.api.problems import responses
 from service.api.schemas import as_json
-from service.db.operations import QUEUE_STATES
 from service.domain.errors import Unavailable
 from service.telemetry import JOBS, POOL, REGISTRY
 
@@ -86,11 +83,10 @@ async def metrics(services: Wired) -> Response:
     for state, connections in services.operations.pool_numbers().items():
         POOL.labels(state).set(connections)
     try:
-        jobs: Mapping[str, float] = await services.operations.queue_states()
+        for state, count in (await services.operations.queue_states()).items():
+            JOBS.labels(state).set(count)
     except Unavailable:
-        jobs = dict.fromkeys(QUEUE_STATES, math.nan)
-    for state, count in jobs.items():
-        JOBS.labels(state).set(count)
+        JOBS.clear()  # no number is better than an old one
     return Response(generate_latest(_registry()), media_type=CONTENT_TYPE_LATEST, headers=_UNCACHED)
 
 

@@ -19,8 +19,8 @@ from service.api.problems import InvalidRequest, pointer
 from service.api.routing import Caller, operation, router
 from service.api.schemas import BadIdempotencyKey, Page, Source, as_json
 from service.api.services import Services
-from service.db.journal import KeyReused, StillRunning
 from service.domain.access import Principal, Scope
+from service.domain.idempotency import KeyReused, StillRunning
 from service.domain.ingestion import errors
 from service.domain.ingestion.mapping import ColumnMapping
 from service.domain.ingestion.presets import PRESETS

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-import orjson
 from fastapi import Response
 from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
@@ -96,7 +95,7 @@ async def job_events(services: Services, principal: Principal, job_id: UUID) -> 
 
 
 def _event(name: str, card: Mapping[str, Any]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(card))
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), bytes(as_json(card).body))
 
 
 async def event_stream(services: Services, principal: Principal, job_id: UUID) -> Response:

@@ -15,12 +15,13 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.problems import MEDIA_TYPE, FieldProblem, InternalError, Problem, responses
-from service.api.samples import sample
+from service.api.samples import sample, with_nulls
 
 VERSION = "0.1.0"
 _FILE = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
@@ -97,10 +98,23 @@ def document(app: FastAPI) -> dict[str, Any]:
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     for operation in operations(built):
         _complete(operation, schemas)
+    _restore_bodies(app, built)
     used = {tag for operation in operations(built) for tag in operation["tags"]}
     built["tags"] = [{"name": tag, "description": _TAGS.get(tag, tag.capitalize() + ".")} for tag in sorted(used)]
     components["schemas"] = _referred(built, schemas)
     return built
+
+
+def _restore_bodies(app: FastAPI, built: Mapping[str, Any]) -> None:
+    """Give the examples of bodies back what FastAPI leaves out: the nulls, which clear a field."""
+    for route in app.routes:
+        if not isinstance(route, APIRoute):
+            continue
+        stated = (route.openapi_extra or {}).get("requestBody", {}).get("content", {})
+        for verb in (route.methods or ()) if stated else ():
+            body = built["paths"][route.path_format][verb.lower()]["requestBody"]
+            for media, content in stated.items():
+                body["content"][media] |= content
 
 
 def operations(built: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -129,6 +143,7 @@ def _complete(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
     for code, header in _HEADERS.items():
         if any(code in _examples(answer) for answer in answers.values()):
             operation.setdefault("parameters", []).append(header)
+    _exemplify(operation.get("requestBody", {}), schemas)
     for status, answer in answers.items():
         if status.startswith("2"):
             _exemplify(answer, schemas)
@@ -139,10 +154,10 @@ def _examples(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def _exemplify(answer: dict[str, Any], schemas: Mapping[str, Any]) -> None:
-    for content in answer.get("content", {}).values():
+def _exemplify(part: Mapping[str, Any], schemas: Mapping[str, Any]) -> None:
+    for content in part.get("content", {}).values():
         if "example" not in content and "examples" not in content and content.get("schema"):
-            content["example"] = sample(content["schema"], schemas)
+            content["example"] = with_nulls(sample(content["schema"], schemas), content["schema"], schemas)
 
 
 def _referred(built: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:

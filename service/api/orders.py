@@ -33,10 +33,10 @@ from service.api.schemas import (
     problem_item,
 )
 from service.api.services import Services
-from service.db.journal import KeyReused, StillRunning
 from service.domain.access import Principal, Scope
 from service.domain.customers.errors import NoCustomer
 from service.domain.errors import DomainError, Precondition
+from service.domain.idempotency import KeyReused, StillRunning
 from service.domain.money import TooPrecise
 from service.domain.orders.errors import NoOrder, OrderIdTaken, RefundTooLarge, TotalMissing
 from service.domain.orders.model import Line, OrderDraft
@@ -403,9 +403,7 @@ async def correct_order(
         requestBody={"content": {"application/json": {"example": {"amount": "349.90", "reason": "Damaged"}}}},
     ),
 )
-async def refund_order(
-    order_id: UUID, body: RefundIn, principal: Caller, services: Wired, once: OnceKey
-) -> Response:
+async def refund_order(order_id: UUID, body: RefundIn, principal: Caller, services: Wired, once: OnceKey) -> Response:
     """Pay back part or all; an order refunded in full no longer counts as a purchase."""
     fields = dict(body)
     await services.orders.refund(principal, order_id, fields.pop("amount"), **fields, once=once)

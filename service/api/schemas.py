@@ -11,8 +11,8 @@ from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 from starlette.responses import Response
 
-from service.domain.customers.ports import Once
 from service.domain.errors import DomainError, Rejected
+from service.domain.idempotency import Once
 from service.domain.money import money_text
 
 ItemT = TypeVar("ItemT")
@@ -130,4 +130,3 @@ async def once(request: Request) -> Once | None:
         raise BadIdempotencyKey
     digest = hashlib.sha256(await request.body()).digest()
     return Once(method=request.method, path=request.url.path, key=key, body_hash=digest)
-

@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.problems import problem_response
 from service.api.tokens import Claims, TokenVerifier
-from service.db.directory import PgDirectory
 from service.domain.access import Principal
 from service.domain.errors import DomainError, Unauthenticated
+from service.domain.staff import Directory
 
 _FRESH_S = 2.0
 _REMEMBERED = 10_000
@@ -30,7 +30,7 @@ class NoToken(Unauthenticated):
 class Principals:
     """Principals of verified tokens, each read from the staff at most every two seconds, one read at a time."""
 
-    def __init__(self, verifier: TokenVerifier, directory: PgDirectory) -> None:
+    def __init__(self, verifier: TokenVerifier, directory: Directory) -> None:
         self._verifier = verifier
         self._directory = directory
         self._known: OrderedDict[_Key, tuple[float, Principal]] = OrderedDict()

@@ -257,9 +257,7 @@ async def rfm_report(query: Annotated[RfmQuery, Query()], principal: Caller, ser
     summary="Customers of an RFM group or cell",
     **operation("rfm.customers", Scope.SEGMENTS_READ, problems=(RfmSchemeInvalid, UnknownGroup, BadCursor)),
 )
-async def rfm_customers(
-    query: Annotated[RfmCustomersQuery, Query()], principal: Caller, services: Wired
-) -> Response:
+async def rfm_customers(query: Annotated[RfmCustomersQuery, Query()], principal: Caller, services: Wired) -> Response:
     """Who is in a group, or has given scores, with the values behind them."""
     after = None
     if query.cursor is not None:

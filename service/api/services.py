@@ -1,24 +1,60 @@
 """What the HTTP surface is given to work with; built by the composition root, never by name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from service.api.security import Principals
-from service.db.operations import PgOperations
-from service.db.unit_of_work import PgUnitOfWork
+from service.domain.customers.ports import CustomersTransaction
 from service.domain.customers.service import CustomerService
+from service.domain.exports.ports import ExportsTransaction
 from service.domain.exports.service import ExportService
+from service.domain.ingestion.ports import IngestionTransaction
 from service.domain.ingestion.service import IngestionService
+from service.domain.orders.ports import OrdersTransaction, Overview
 from service.domain.orders.service import OrderService
-from service.domain.ports import Clock
+from service.domain.ports import Clock, UnitOfWork
 from service.domain.segmentation.service import SegmentationService
+from service.domain.staff import Staff
+
+
+class ApiTransaction(CustomersTransaction, OrdersTransaction, IngestionTransaction, ExportsTransaction, Protocol):
+    """Everything that endpoints may read without a service in between."""
+
+    @property
+    def staff(self) -> Staff: ...
+
+    @property
+    def overview(self) -> Overview: ...
+
+
+class Readiness(Protocol):
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def failures(self) -> tuple[str, ...]: ...
+
+    @property
+    def schema(self) -> str | None: ...
+
+
+class Operations(Protocol):
+    """What ops ask of the database."""
+
+    async def readiness(self) -> Readiness: ...
+
+    async def queue_states(self) -> Mapping[str, int]: ...
+
+    def pool_numbers(self) -> Mapping[str, int]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    uow: PgUnitOfWork
+    uow: UnitOfWork[ApiTransaction]
     clock: Clock
     principals: Principals
-    operations: PgOperations
+    operations: Operations
     customers: CustomerService
     orders: OrderService
     segmentation: SegmentationService

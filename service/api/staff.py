@@ -17,10 +17,9 @@ from service.api.deps import OnceKey, Wired
 from service.api.paging import BadCursor, decode, encode
 from service.api.routing import Caller, operation, router
 from service.api.schemas import BadIdempotencyKey, Input, Key, Page, Text, as_json, fragment
-from service.db.errors import NameTaken, UnknownReference
-from service.db.journal import KeyReused, StillRunning
 from service.domain.access import Principal, Reach, Scope
-from service.domain.errors import Conflict, Forbidden, NotFound
+from service.domain.errors import Conflict, Forbidden, NameTaken, NotFound, UnknownReference
+from service.domain.idempotency import KeyReused, StillRunning
 from service.domain.ids import new_id
 
 routes = router("staff")
@@ -253,7 +252,7 @@ async def update_staff(staff_id: UUID, body: StaffChange, principal: Caller, ser
         row = await tx.staff.card(staff_id, lock=True)
         if row is None:
             raise NoStaff
-        wanted = row | changes
+        wanted = {**row, **changes}
         _keep_administration(staff_id, principal, wanted)
         await tx.staff.update(staff_id, **{name: wanted[name] for name in ("name", "state", "scopes")})
         if "teams" in changes:

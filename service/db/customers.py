@@ -119,8 +119,10 @@ def _page(filters: frozenset[str], words: int, sort: str, after: bool, counting:
         return sql(f"SELECT count(*) FROM customers c WHERE {' AND '.join(where)}")
     if after:
         where.append(later)
-    return sql(f"{_CARD.replace('c.version', 'c.sort_name, c.version', 1)} WHERE {' AND '.join(where)}"
-               f" ORDER BY {order} LIMIT :limit")
+    return sql(
+        f"{_CARD.replace('c.version', 'c.sort_name, c.version', 1)} WHERE {' AND '.join(where)}"
+        f" ORDER BY {order} LIMIT :limit"
+    )
 
 
 class PgCustomers:
@@ -142,9 +144,7 @@ class PgCustomers:
     ) -> list[Mapping[str, Any]]:
         """One page in a stable order; each word is the beginning of a word of the name."""
         statement = _page(frozenset(filters), len(words[:_MAX_WORDS]), sort, after is not None, counting=False)
-        return await self._session.fetch(
-            statement, **filters, **_word_ranges(words), **(after or {}), limit=limit
-        )
+        return await self._session.fetch(statement, **filters, **_word_ranges(words), **(after or {}), limit=limit)
 
     async def count(self, filters: Mapping[str, object], words: Sequence[str]) -> int:
         statement = _page(frozenset(filters), len(words[:_MAX_WORDS]), "created", after=False, counting=True)

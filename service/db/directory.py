@@ -9,7 +9,8 @@ from service.db.errors import translate
 from service.db.session import quote
 from service.db.statement import Statement, sql
 from service.domain.access import Principal, Scope, grant, widest_reach
-from service.domain.errors import Unauthenticated, Unavailable
+from service.domain.errors import Unavailable
+from service.domain.staff import StaffBlocked
 
 _STAFF = """
 SELECT s.tenant_id, s.staff_id, s.subject, s.kind, s.state, s.scopes, t.slug, t.time_zone, t.currency,
@@ -23,11 +24,6 @@ FROM staff s JOIN tenants t ON t.tenant_id = s.tenant_id
 """
 _BY_SUBJECT = sql(_STAFF + " WHERE s.subject = :subject")
 _BY_ID = sql(_STAFF + " WHERE s.staff_id = :staff_id")
-
-
-class StaffBlocked(Unauthenticated):
-    code = "staff-blocked"
-    title = "This person or system is not, or no longer, on the staff of the tenant."
 
 
 class PgDirectory:

@@ -3,24 +3,15 @@
 import asyncpg
 
 from service.domain.customers.errors import ContactKnown, CustomerHasOrders, ExternalIdTaken
-from service.domain.errors import Conflict, DomainError, NotFound, Rejected, Unavailable
+from service.domain.errors import (
+    DomainError,
+    NameTaken,
+    NotFound,
+    Unavailable,
+    UnknownReference,
+    UnstorableText,
+)
 from service.domain.orders.errors import OrderIdTaken
-
-
-class UnknownReference(Rejected):
-    code = "unknown-reference"
-    title = "The request names a staff member, team, channel or product that does not exist."
-
-
-class NameTaken(Conflict):
-    code = "name-taken"
-    title = "There is one with this name or code already."
-
-
-class UnstorableText(Rejected):
-    code = "unstorable-text"
-    title = "A text holds a character that can't be stored (NUL or half of a surrogate pair)."
-
 
 # Keys are the constraint names of the metadata's naming convention.
 _CONSTRAINTS: dict[str, type[DomainError]] = {

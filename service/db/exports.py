@@ -55,8 +55,13 @@ _CHOSEN = f"""
     GRANT SELECT ON chosen_customers TO {REVEAL}
 """
 _AMONG_CHOSEN = "EXISTS (SELECT FROM chosen_customers g WHERE g.customer_id = c.customer_id)"
-# What joining and grouping a million customers needs without a file on disk; given back with the transaction.
-_ROOM = "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
+# Up to here a customer's ids and contacts are looked up one by one; above, one pass over all of them is cheaper.
+_FEW = 20_000
+_ROOM = "SET LOCAL jit = off"
+# One process in key order: workers would each group everything again, and file and service need the other core. Row
+# policies make the planner expect few rows, and it would look up a million one by one. Given back with the transaction.
+_ROOM_FOR_MANY = f"""{_ROOM}; SET LOCAL work_mem = '64MB'; SET LOCAL enable_nestloop = off;
+    SET LOCAL max_parallel_workers_per_gather = 0"""
 
 _EXPRESSIONS = {
     "external_ids": "x.external_ids",
@@ -75,12 +80,8 @@ _EXPRESSIONS = {
     "first_on": "t.first_on",
     "last_on": "t.last_on",
 }
+_IDS = "string_agg(e.external_id, ' ' ORDER BY e.source, e.external_id) AS external_ids"
 _JOINS = {
-    Part.IDS: """LEFT JOIN (
-        SELECT e.tenant_id, e.customer_id,
-               string_agg(e.external_id, ' ' ORDER BY e.source, e.external_id) AS external_ids
-        FROM customer_external_ids e WHERE e.tenant_id = :tenant GROUP BY e.tenant_id, e.customer_id
-    ) x ON x.tenant_id = c.tenant_id AND x.customer_id = c.customer_id""",
     Part.CURATOR: "LEFT JOIN staff s ON s.tenant_id = c.tenant_id AND s.staff_id = c.curator_id",
     Part.TEAM: "LEFT JOIN teams m ON m.tenant_id = c.tenant_id AND m.team_id = c.team_id",
     Part.CHANNEL: "LEFT JOIN channels h ON h.tenant_id = c.tenant_id AND h.channel_id = c.channel_id",
@@ -145,10 +146,13 @@ class PgExports:
     async def count(self, filters: Mapping[str, str]) -> int:
         return int(await self._session.fetchval(_counting(frozenset(filters), self._chosen), **filters))
 
-    async def stream(self, plan: ExportPlan, request: ExportRequest, currency: str, sink: Sink) -> int:
-        statement = rows_of(plan.columns, plan.clear, frozenset(request.filters), self._chosen)
+    async def stream(
+        self, plan: ExportPlan, request: ExportRequest, currency: str, sink: Sink, *, expected: int
+    ) -> int:
+        few = expected <= _FEW
+        statement = rows_of(plan.columns, plan.clear, frozenset(request.filters), self._chosen, few)
         values = {"tenant": self._session.principal.tenant_id, "currency": currency, **request.filters}
-        await self._session.command(_ROOM)
+        await self._session.command(_ROOM if few else _ROOM_FOR_MANY)
         async with self._session.as_role(REVEAL) if plan.clear else nullcontext():
             try:
                 status: str = await self._session.connection.copy_from_query(
@@ -175,33 +179,44 @@ def harmless(cell: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def rows_of(columns: tuple[Column, ...], clear: bool, filters: frozenset[str], chosen: bool) -> Statement:
+def rows_of(columns: tuple[Column, ...], clear: bool, filters: frozenset[str], chosen: bool, few: bool) -> Statement:
     """The query behind one shape of file."""
     cells = ", ".join(f'{_cell(column)} AS "{column.name}"' for column in columns)
     parts = dict.fromkeys(column.part for column in columns)
     joins = [_JOINS[part] for part in parts if part in _JOINS]
+    if Part.IDS in parts:
+        joins.append(_gathered("x", "customer_external_ids e", _IDS, few))
     if Part.CONTACTS in parts:
-        joins.append(_contacts(columns, "normal" if clear else "masked"))
+        joins.append(_gathered("d", "contact_details k", _contacts(columns, "normal" if clear else "masked"), few))
     return sql(f"SELECT {cells} FROM customers c {' '.join(joins)} WHERE {_where(filters, chosen)}")
+
+
+def _gathered(name: str, table: str, sums: str, few: bool) -> str:
+    """What hangs on a customer as one row, looked up for each or gathered in one pass in the order of the key."""
+    alias = table[-1]
+    if few:
+        of_this = f"{alias}.tenant_id = c.tenant_id AND {alias}.customer_id = c.customer_id"
+        return f"LEFT JOIN LATERAL (SELECT {sums} FROM {table} WHERE {of_this}) {name} ON true"
+    key = f"{alias}.tenant_id, {alias}.customer_id"
+    return (
+        f"LEFT JOIN (SELECT {key}, {sums} FROM {table} WHERE {alias}.tenant_id = :tenant GROUP BY {key}) {name}"
+        f" ON {name}.tenant_id = c.tenant_id AND {name}.customer_id = c.customer_id"
+    )
+
+
+def _contacts(columns: Sequence[Column], shown: str) -> str:
+    """The primary contact of each kind, else one that is not."""
+    return ", ".join(
+        f"coalesce(max(k.{shown}) FILTER (WHERE k.kind = '{column.name}' AND k.is_primary),"
+        f" max(k.{shown}) FILTER (WHERE k.kind = '{column.name}')) AS {column.name}"
+        for column in columns
+        if column.part is Part.CONTACTS
+    )
 
 
 def _cell(column: Column) -> str:
     expression = _EXPRESSIONS.get(column.name, f"c.{column.name}")
     return harmless(expression) if column.typed else expression
-
-
-def _contacts(columns: Sequence[Column], shown: str) -> str:
-    """One row per customer in one pass over the key: the primary contact of each kind, else one that is not."""
-    kinds = [column.name for column in columns if column.part is Part.CONTACTS]
-    chosen = ", ".join(
-        f"coalesce(max(k.{shown}) FILTER (WHERE k.kind = '{kind}' AND k.is_primary),"
-        f" max(k.{shown}) FILTER (WHERE k.kind = '{kind}')) AS {kind}"
-        for kind in kinds
-    )
-    return f"""LEFT JOIN (
-        SELECT k.tenant_id, k.customer_id, {chosen} FROM contact_details k
-        WHERE k.tenant_id = :tenant GROUP BY k.tenant_id, k.customer_id
-    ) d ON d.tenant_id = c.tenant_id AND d.customer_id = c.customer_id"""
 
 
 @lru_cache(maxsize=256)

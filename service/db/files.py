@@ -26,11 +26,8 @@ _FIND = sql("""
     SELECT file_id, name, media_type, size, sha256, created_at FROM files
     WHERE tenant_id = :tenant AND file_id = :file_id AND coalesce(expires_at, 'infinity') > now()
 """)
-_PART = sql(
-    "SELECT content FROM file_parts WHERE tenant_id = :tenant AND file_id = :file_id AND part_no = :part_no"
-)
+_PART = sql("SELECT content FROM file_parts WHERE tenant_id = :tenant AND file_id = :file_id AND part_no = :part_no")
 _DROP = sql("DELETE FROM files WHERE tenant_id = :tenant AND file_id = :file_id")
-
 
 
 class PgFiles:

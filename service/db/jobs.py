@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import orjson
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder
 from pgqueuer.db import AsyncpgDriver
@@ -105,3 +106,10 @@ class PgJobs:
     async def cancel(self, job_id: UUID) -> bool:
         """Ask a job to stop; False when it has ended."""
         return await self._session.execute(_CANCEL, job_id=job_id) > 0
+
+
+async def listen(url: str) -> asyncpg.Connection:
+    """The worker's own direct connection: LISTEN wants one, and its role can touch the queue alone."""
+    connection = await asyncpg.connect(url, server_settings={"application_name": "clientbase-worker"})
+    await connection.execute("SET ROLE clientbase_queue")
+    return connection

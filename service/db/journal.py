@@ -9,19 +9,8 @@ from sqlalchemy import bindparam, insert, select
 from service.db.session import Session
 from service.db.statement import sql
 from service.db.tables import audit, changes, idempotency_keys
-from service.domain.customers.ports import Once
-from service.domain.errors import Conflict, Rejected
+from service.domain.idempotency import KeyReused, Once, StillRunning
 from service.domain.ids import new_id
-
-
-class KeyReused(Rejected):
-    code = "idempotency-key-reused"
-    title = "This Idempotency-Key was used for a request with another body."
-
-
-class StillRunning(Conflict):
-    code = "request-in-flight"
-    title = "A request with this Idempotency-Key is still being carried out; ask again in a moment."
 
 
 def _filled(*names: str) -> dict[str, Any]:
@@ -85,9 +74,7 @@ class PgJournal:
         )
 
     async def changed(self, entity: str, kind: str, entity_id: UUID, customer_id: UUID | None) -> None:
-        await self._session.execute(
-            _CHANGED, entity=entity, kind=kind, entity_id=entity_id, customer_id=customer_id
-        )
+        await self._session.execute(_CHANGED, entity=entity, kind=kind, entity_id=entity_id, customer_id=customer_id)
 
     async def changed_many(
         self, entity: str, kind: str, entity_ids: Sequence[UUID], customer_ids: Sequence[UUID]

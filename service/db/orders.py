@@ -30,8 +30,10 @@ _CARD = sql(
     FROM orders o WHERE o.tenant_id = :tenant AND o.order_id = :order_id"""
 )
 _BUYERS = sql("SELECT customer_id FROM customers WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[])")
-_PAIRS = "JOIN unnest(:sources::text[], :external_ids::text[]) AS u (source, external_id) " \
+_PAIRS = (
+    "JOIN unnest(:sources::text[], :external_ids::text[]) AS u (source, external_id) "
     "ON x.source = u.source AND x.external_id = u.external_id WHERE x.tenant_id = :tenant"
+)
 _BUYERS_BY_ID = sql(f"SELECT x.source, x.external_id, x.customer_id AS found FROM customer_external_ids x {_PAIRS}")
 _KNOWN = sql(f"SELECT x.source, x.external_id, x.order_id AS found FROM orders x {_PAIRS}")
 _LOCK = sql("""
@@ -51,9 +53,7 @@ _COLUMNS = {
     "sales_channel": "text",
 }
 _ARRAYS = ", ".join(f":{name}::{kind}[]" for name, kind in _COLUMNS.items())
-_INSERT = sql(
-    f"INSERT INTO orders (tenant_id, {', '.join(_COLUMNS)}) SELECT :tenant, u.* FROM unnest({_ARRAYS}) AS u"
-)
+_INSERT = sql(f"INSERT INTO orders (tenant_id, {', '.join(_COLUMNS)}) SELECT :tenant, u.* FROM unnest({_ARRAYS}) AS u")
 _REPLACE = sql(f"""
     UPDATE orders o SET customer_id = u.customer_id, status = u.status, currency = u.currency, total = u.total,
         ordered_at = u.ordered_at, ordered_on = u.ordered_on, sales_channel = u.sales_channel,
@@ -104,8 +104,7 @@ def _page(filters: frozenset[str], after: bool, counting: bool) -> Statement:
     if after:
         where.append("(o.ordered_at, o.order_id) < (:after_at::timestamptz, :after_id::uuid)")
     return sql(
-        f"{_HEADER} FROM orders o WHERE {' AND '.join(where)}"
-        " ORDER BY o.ordered_at DESC, o.order_id DESC LIMIT :limit"
+        f"{_HEADER} FROM orders o WHERE {' AND '.join(where)} ORDER BY o.ordered_at DESC, o.order_id DESC LIMIT :limit"
     )
 
 

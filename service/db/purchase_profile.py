@@ -167,10 +167,10 @@ def number(value: Any) -> int:
 def sample_statement(source: Source, monetary: Monetary) -> Statement:
     kept = facts(source, sample="TABLESAMPLE SYSTEM (:share) REPEATABLE (0)")
     quantiles = ", ".join(
-        f"percentile_disc(:fractions::float8[]) WITHIN GROUP (ORDER BY {value})"
-        for value in ("last_on", "orders", value_of(monetary))
+        f"percentile_disc(:fractions::float8[]) WITHIN GROUP (ORDER BY {value}) AS {letter}"
+        for letter, value in zip(_LETTERS, ("last_on", "orders", value_of(monetary)), strict=True)
     )
-    return sql(f"SELECT count(*), {quantiles} FROM ({kept}) x")
+    return sql(f"SELECT count(*) AS seen, {quantiles} FROM ({kept}) x")
 
 
 def sampled_fractions(fractions: Sequence[Fraction]) -> list[float]:
@@ -272,11 +272,10 @@ def _of_money(
     quantiles = []
     for place in places:
         bracket = bisect_left(below, place) - 1
-        offset = place - below[bracket] - 1
-        ends = [*starts, len(inside)][bracket + 1]
-        if bracket < 0 or starts[bracket] + offset >= ends:
+        index = starts[bracket] + place - below[bracket] - 1
+        if bracket < 0 or index >= [*starts, len(inside)][bracket + 1]:
             return None
-        quantiles.append(inside[starts[bracket] + offset])
+        quantiles.append(inside[index])
     beyond = population - below[-1] - (len(inside) - starts[-1])
     worst = found[0][0] - 1 if below[0] else inside[0]
     best = found[-1][1] + 1 if beyond else inside[-1]

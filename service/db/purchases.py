@@ -28,12 +28,15 @@ _IS_STALE = sql(STALE)
 
 
 class PgPurchases:
-    """`sampled_from` is the size of the table of totals from which a sample of `sample_rows` pays."""
+    """A sample of `sample_rows` pays from `sampled_from` kept totals on, and is used if `fewest` are the tenant's."""
 
-    def __init__(self, session: Session, *, sampled_from: int = 200_000, sample_rows: int = 50_000) -> None:
+    def __init__(
+        self, session: Session, *, sampled_from: int = 200_000, sample_rows: int = 50_000, fewest: int = 10_000
+    ) -> None:
         self._session = session
         self._sampled_from = sampled_from
         self._sample_rows = sample_rows
+        self._fewest = fewest
         self._sources: dict[Basis, Source] = {}
         # What `distribution` learnt about the cells; good while the transaction's snapshot is the same.
         self._profiles: dict[tuple[Basis, Monetary], Profile] = {}
@@ -56,7 +59,7 @@ class PgPurchases:
         source = await self._source(basis)
         statement = _cells(source, monetary, isinstance(scores, Tiles), by_monetary)
         rows = await self._session.fetch(statement, **_days(basis), **_floors(scores))
-        return [cell_of(tuple(row)[3:], row["r"], row["f"], row["m"]) for row in rows]
+        return [cell_of(tuple(row.values())[3:], row["r"], row["f"], row["m"]) for row in rows]
 
     async def scored(
         self,
@@ -122,15 +125,15 @@ class PgPurchases:
             fractions=purchase_profile.sampled_fractions(fractions),
         )
         assert sample is not None
-        if sample[0] < max(self._sample_rows // 20, 1):
+        if sample["seen"] < self._fewest:
             return None
-        r, f, m = (purchase_profile.brackets(ends) for ends in tuple(sample)[1:])
+        r, f, m = (purchase_profile.brackets(ends) for ends in tuple(sample.values())[1:])
         rows = await self._session.fetch(
             purchase_profile.scan_statement(source, monetary, (len(r), len(f), len(m))),
             **_days(basis),
             **purchase_profile.scan_values((r, f, m)),
         )
-        return purchase_profile.scanned_profile([tuple(row) for row in rows], (r, f, m), fractions)
+        return purchase_profile.scanned_profile([tuple(row.values()) for row in rows], (r, f, m), fractions)
 
     async def _exact_profile(
         self, source: Source, basis: Basis, monetary: Monetary, fractions: Sequence[Fraction]
@@ -140,7 +143,7 @@ class PgPurchases:
             **_days(basis),
             fractions=purchase_profile.exact_fractions(fractions),
         )
-        return purchase_profile.exact_profile([tuple(row) for row in rows])
+        return purchase_profile.exact_profile([tuple(row.values()) for row in rows])
 
 
 def _days(basis: Basis) -> dict[str, object]:

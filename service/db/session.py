@@ -7,7 +7,7 @@ comes back to the pool is thrown away, so none ever carries a stranger's state.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -135,7 +135,7 @@ class Transaction:
         try:
             await connection.execute(self._opening)
         except BaseException as error:
-            await self._leave()
+            await self._leave(broken=True)
             if isinstance(error, _TRANSLATED):
                 raise translate(error) from error
             raise
@@ -148,20 +148,26 @@ class Transaction:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._leave()
+        await self._leave(broken=error is not None)
 
-    async def _leave(self) -> None:
+    async def _leave(self, *, broken: bool) -> None:
         connection = self.session.connection
-        if connection.is_closed() or not connection.is_in_transaction():
+        try:
+            # After a cancellation the statement may still be on its way, and the status tells of the time before it.
+            busy = not connection.is_closed() and (broken or connection.is_in_transaction())
+        except asyncpg.InterfaceError:
+            return  # the server closed it, and the pool has taken it back already
+        if busy:
+            await asyncio.shield(self._abandon(connection))
+        else:
             await self._pool.release(connection)
-            return
-        await asyncio.shield(self._abandon(connection))
 
     async def _abandon(self, connection: Any) -> None:
         try:
             await connection.execute("ROLLBACK", timeout=2)
         except (*_TRANSLATED, DomainError):
-            connection.terminate()
+            with suppress(asyncpg.InterfaceError):
+                connection.terminate()
         finally:
             await self._pool.release(connection)
 

@@ -3,7 +3,8 @@
 First and last days can't be decremented, and status changes, merges and deletions move them too. Only what is dated
 up to the tenant's today counts; `latest_on` is the last record up to today (any order or refund, `-infinity` if
 there is none yet) and `pending_from` the first one of the future, so a reader can tell for which `as_of` the row
-holds. Who has a counted order is no prospect any more. `refunds` and `refunded` are all refunds up to today, linked or not; a row exists while anything is recorded.
+holds. Who has a counted order is no prospect any more. `refunds` and `refunded` are all refunds up to today, linked
+or not; a row exists while anything is recorded.
 """
 
 from collections.abc import Collection

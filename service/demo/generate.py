@@ -100,7 +100,7 @@ def _lines(rng: Random, recipe: Recipe, truth: Truth, buyers: list[Buyer]) -> It
         elif chance < _RETURNS + _ANONYMOUS:
             yield from clerk.refused(order, "missing-customer")
         elif chance < _RETURNS + _ANONYMOUS + _MISDATED:
-            yield from clerk.refused(order, "bad-date")
+            yield from clerk.refused(order, "date-out-of-range")
 
 
 class _Clerk:
@@ -129,10 +129,10 @@ class _Clerk:
         return self._document(RETURN_PREFIX, order.buyer.external_id, day, order, "completed", -1)
 
     def refused(self, order: Purchase, code: str) -> Iterator[tuple[object, ...]]:
-        """Rows that no import may take: a till sale to nobody, or a date that is none."""
+        """Rows that no import may take: a till sale to nobody, or a year of five digits."""
         day = self._dates[order.day]
         customer_id = "" if code == "missing-customer" else order.buyer.external_id
-        day = day.replace("-", "1-", 1) if code == "bad-date" else day
+        day = day.replace("-", "1-", 1) if code == "date-out-of-range" else day
         for line in self._document("", customer_id, day, order, "completed", 1):
             self._truth.rejected[code] += 1
             yield line

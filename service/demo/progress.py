@@ -1,5 +1,6 @@
 """Bars for what takes a while: an upload by bytes, a job by rows with its rate and the time left, a download."""
 
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -33,7 +34,10 @@ def _progress(console: Console, *columns: TextColumn | DownloadColumn) -> Progre
 
 def upload(console: Console, service: Service, path: Path, fields: dict[str, str]) -> Json:
     """Send a file to be imported; returns the import as it was taken in."""
-    with _progress(console, DownloadColumn()) as progress, progress.open(path, "rb", description=path.name[:28]) as file:
+    with (
+        _progress(console, DownloadColumn()) as progress,
+        progress.open(path, "rb", description=path.name[:28]) as file,
+    ):
         return service.upload("/v1/imports", path.name, file, fields)
 
 
@@ -50,11 +54,17 @@ def follow(console: Console, service: Service, path: str, name: str) -> Json:
 
 
 def _show(progress: Progress, task: TaskID, job: Json) -> None:
-    # Once a job is over its rate is that of the whole run: the service no longer tells one.
-    known = progress.tasks[0].fields.get("rate")
     progress.update(
-        task, completed=job["done"], total=job["total"], rate=job["rate"] or known, eta=job["eta_seconds"]
+        task, completed=job["done"], total=job["total"], rate=job["rate"] or _whole(job), eta=job["eta_seconds"]
     )
+
+
+def _whole(job: Json) -> float | None:
+    """The rate of a run that is over."""
+    if job["started_at"] is None or job["finished_at"] is None:
+        return None
+    seconds = (datetime.fromisoformat(job["finished_at"]) - datetime.fromisoformat(job["started_at"])).total_seconds()
+    return job["done"] / seconds if seconds > 0 else None
 
 
 def download(console: Console, service: Service, path: str, target: Path) -> int:

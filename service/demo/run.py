@@ -86,7 +86,9 @@ class Show:
 
     def _told(self, done: Json) -> None:
         for currency, amount in done["revenue"].items():
-            self._say(f"net revenue of all lines with a customer, returns netted: {self._words.exactly(amount)} {currency}")
+            self._say(
+                f"net revenue over all lines with a customer: {self._words.exactly(amount)} {currency}, returns netted"
+            )
         if done["reasons"]:
             self._console.print(tables.reasons(done["reasons"], self._words))
         if self._stage.truth is not None:
@@ -122,7 +124,12 @@ class Show:
             self._say(f"{words.percent(abc['bringers'])} of the customers bring 80 % of the revenue", style="bold")
 
     def _export(self) -> None:
-        body = {"what": "customers", "group": _GROUP, "columns": _COLUMNS, "purpose": "demo: a mailing to the champions"}
+        body = {
+            "what": "customers",
+            "group": _GROUP,
+            "columns": _COLUMNS,
+            "purpose": "demo: a mailing to the champions",
+        }
         asked = self._head.post("/v1/exports", body)
         job = progress.follow(self._console, self._head, f"/v1/jobs/{asked['job_id']}/events", f"export of {_GROUP}")
         if job["state"] != "done":
@@ -141,7 +148,9 @@ class Show:
             found.append((name, service.get("/v1/overview"), "no" if problem else "yes"))
         self._console.print(tables.views(found, self._words))
         if refusal is not None:
-            self._say(f"An export without the right: {refusal['status']} {refusal['title']} {refusal.get('detail') or ''}")
+            self._say(
+                f"An export without the right: {refusal['status']} {refusal['title']} {refusal.get('detail') or ''}"
+            )
 
     def _say(self, text: str, style: str = "") -> None:
         self._console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
@@ -172,7 +181,13 @@ def paste(base_url: str, tokens: Mapping[str, str]) -> Iterable[str]:
     for name, token in tokens.items():
         yield f"{names[name]}={token}"
     first, *_, last = names.values()
-    paths = ("overview", "rfm", f"rfm/customers?group={_GROUP}&limit=3", "abc?over=products&top=5", "customers?limit=3&sort=name")
+    paths = (
+        "overview",
+        "rfm",
+        f"rfm/customers?group={_GROUP}&limit=3",
+        "abc?over=products&top=5",
+        "customers?limit=3&sort=name",
+    )
     for path in paths:
         yield f'curl -s -H "Authorization: Bearer ${first}" "{base_url}/v1/{path}"'
     yield f'curl -s -H "Authorization: Bearer ${last}" "{base_url}/v1/me"'

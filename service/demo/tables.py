@@ -33,7 +33,8 @@ def _table(title: str, *columns: str, left: Sequence[str] = ()) -> Table:
 
 def overview(page: Json, words: Words) -> Table:
     """Customers by kind and status, and what they bought by currency."""
-    table = _table("The base", "", "", left=("",))
+    table = _table("The base", "what", "how many", left=("what",))
+    table.show_header = False
     table.add_row("customers and prospects", words.count(page["customers"]["total"]), style="bold")
     for one in page["customers"]["by_status_and_kind"]:
         name = f"  {one['status']}s, {one['kind']}s" if one["status"] != "lapsed" else f"  lapsed, {one['kind']}s"
@@ -49,7 +50,14 @@ def overview(page: Json, words: Words) -> Table:
 
 def reasons(found: Iterable[Json], words: Words) -> Table:
     """Why rows were rejected, and on which lines first."""
-    table = _table("Rejected rows", "rows", "reason", "what it means", "first lines", left=("reason", "what it means", "first lines"))
+    table = _table(
+        "Rejected rows",
+        "rows",
+        "reason",
+        "what it means",
+        "first lines",
+        left=("reason", "what it means", "first lines"),
+    )
     for one in found:
         lines = ", ".join(str(line) for line in one["lines"][:4])
         table.add_row(words.count(one["count"]), one["code"], one["title"], lines)
@@ -61,7 +69,8 @@ def rfm_groups(report: Json, words: Words) -> Table:
     currency = report["currency"]
     table = _table(
         f"RFM groups on {report['as_of']}",
-        "group", "customers", "share", "", f"revenue, {currency}", "of revenue", "R, days", "F, orders", f"M, {currency}",
+        "group", "customers", "share", "", f"revenue, {currency}", "of revenue", "R, days", "F, orders",
+        f"M, {currency}",
         left=("group", ""),
     )  # fmt: skip
     largest = max((float(group["share"] or 0) for group in report["groups"]), default=0) or 1
@@ -99,7 +108,9 @@ def rfm_grid(report: Json, words: Words) -> Table:
 
 def _cell(cell: Json, words: Words) -> Text:
     style = _STYLES.get(cell["group"] or "", "")
-    return Text.assemble((words.count(cell["customers"]), style), "\n", ((cell["group"] or "").replace("_", " "), "dim"))
+    return Text.assemble(
+        (words.count(cell["customers"]), style), "\n", ((cell["group"] or "").replace("_", " "), "dim")
+    )
 
 
 def abc_classes(report: Json, words: Words) -> Table:
@@ -124,9 +135,11 @@ def abc_classes(report: Json, words: Words) -> Table:
 
 def views(found: Iterable[tuple[str, Json, str]], words: Words) -> Table:
     """The same base through the eyes of several callers."""
-    table = _table("Who sees what", "caller", "reach", "customers", "orders", "net revenue", "may export", left=("caller", "reach"))
+    table = _table(
+        "Who sees what", "caller", "reach", "customers", "orders", "net revenue", "may export", left=("caller", "reach")
+    )
     for name, page, export in found:
-        money = page["purchases"][0] if page["purchases"] else {"orders": 0, "revenue": "0"}
+        money: Json = next(iter(page["purchases"]), {"orders": 0, "revenue": "0"})
         table.add_row(
             name,
             page["reach"],

@@ -8,7 +8,6 @@ _NARROW = "\u202f"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 REASONS = {
     "missing-customer": "rejected for having no customer",
-    "bad-date": "rejected for a date that is none",
     "date-out-of-range": "rejected for a date out of range",
 }
 

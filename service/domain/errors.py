@@ -67,3 +67,18 @@ class Unavailable(DomainError):
 class MissingScope(Forbidden):
     code = "missing-scope"
     title = "The token lacks a scope that this operation needs."
+
+
+class UnknownReference(Rejected):
+    code = "unknown-reference"
+    title = "The request names a staff member, team, channel or product that does not exist."
+
+
+class NameTaken(Conflict):
+    code = "name-taken"
+    title = "There is one with this name or code already."
+
+
+class UnstorableText(Rejected):
+    code = "unstorable-text"
+    title = "A text holds a character that can't be stored (NUL or half of a surrogate pair)."

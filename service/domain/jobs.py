@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from service.domain.errors import Conflict, DomainError, NotFound
+from service.domain.ports import Transaction
 
 
 class NoJob(NotFound):
@@ -50,6 +51,14 @@ class Jobs(Protocol):
         """Queue work in this transaction (a rollback drops it); returns the id to ask for its progress."""
         ...
 
+    async def card(self, job_id: UUID) -> Mapping[str, Any] | None:
+        """What people see of a job; None when it is out of reach."""
+        ...
+
+    async def cancel(self, job_id: UUID) -> bool:
+        """Ask a job to stop; False when it has ended."""
+        ...
+
     async def start(self, job_id: UUID) -> Job | None:
         """Take a new epoch and mark it running; None when it has ended (or was cancelled) already."""
         ...
@@ -61,6 +70,11 @@ class Jobs(Protocol):
     async def finish(self, job: Job, state: str, error: Mapping[str, Any] | None = None) -> None:
         """Ends it as done, failed or cancelled. Raises Superseded."""
         ...
+
+
+class JobsTransaction(Transaction, Protocol):
+    @property
+    def jobs(self) -> Jobs: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,4 +60,3 @@ class Journal(Protocol):
     ) -> None:
         """One row for each pair of entity and customer."""
         ...
-

@@ -8,22 +8,20 @@ import traceback
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-import asyncpg
 import orjson
 import structlog
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job as Claimed
+from pgqueuer.queries import Queries
 
-from service.db.directory import PgDirectory
-from service.db.jobs import ENTRYPOINT, queries
-from service.db.unit_of_work import PgUnitOfWork
 from service.domain.access import Principal
 from service.domain.errors import DomainError, Unavailable
-from service.domain.jobs import Superseded
+from service.domain.jobs import Job, JobsTransaction, Superseded
+from service.domain.ports import UnitOfWork
+from service.domain.staff import Directory
 from service.jobs.handlers import Handler
 
 _log = structlog.get_logger("jobs")
@@ -32,7 +30,7 @@ _AGAIN = timedelta(seconds=2)
 
 
 class Runner:
-    def __init__(self, uow: PgUnitOfWork, directory: PgDirectory, handlers: "dict[str, Handler]") -> None:
+    def __init__(self, uow: UnitOfWork[JobsTransaction], directory: Directory, handlers: "dict[str, Handler]") -> None:
         self._uow = uow
         self._directory = directory
         self._handlers = handlers
@@ -59,9 +57,16 @@ class Runner:
             await self._fail(principal, job, error)
         _log.info("job", kind=job.kind, job_id=str(job_id), epoch=job.epoch, outcome=outcome)
 
-    async def _fail(self, principal: Principal, job: Any, error: Exception) -> None:
+    async def _fail(self, principal: Principal, job: Job, error: Exception) -> None:
         code = error.code if isinstance(error, DomainError) else "internal-error"
-        _log.error("job failed", job_id=str(job.job_id), kind=job.kind, error=type(error).__name__, code=code, at=_places(error))
+        _log.error(
+            "job failed",
+            job_id=str(job.job_id),
+            kind=job.kind,
+            error=type(error).__name__,
+            code=code,
+            at=_places(error),
+        )
         with suppress(Superseded):  # the service may have ended it with more to say
             async with self._uow.begin(principal) as tx:
                 await tx.jobs.finish(job, "failed", {"type": f"/problems/{code}", "title": "The job failed."})
@@ -74,17 +79,11 @@ def _places(error: BaseException) -> list[str]:
     return [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
 
 
-async def listen(url: str) -> asyncpg.Connection:
-    """The worker's own direct connection: LISTEN wants one, and its role can touch the queue alone."""
-    connection = await asyncpg.connect(url, server_settings={"application_name": "clientbase-worker"})
-    await connection.execute("SET ROLE clientbase_queue")
-    return connection
+def queue_manager(queue: Queries, entrypoint: str, runner: Runner) -> QueueManager:
+    """PgQueuer's manager with our one entrypoint, which looks up the kind of the job."""
+    manager = QueueManager(queue)
 
-
-def queue_manager(connection: asyncpg.Connection, runner: Runner) -> QueueManager:
-    manager = QueueManager(queries(connection))
-
-    @manager.entrypoint(ENTRYPOINT)
+    @manager.entrypoint(entrypoint)
     async def carry_out(claimed: Claimed) -> None:
         assert claimed.payload is not None
         await runner.run(claimed.payload)

@@ -14,7 +14,7 @@ Document = dict[str, Any]
 
 
 def _document() -> Document:
-    problem = {"content": {"application/problem+json": {"examples": {"gone": {}, "bad": {}}}}}
+    problem: Document = {"content": {"application/problem+json": {"examples": {"gone": {}, "bad": {}}}}}
     thing = {
         "type": "object",
         "required": ["id", "state"],
@@ -25,7 +25,8 @@ def _document() -> Document:
             "parts": {"type": "array", "items": {"$ref": "#/components/schemas/Thing"}},
         },
     }
-    wish = copy.deepcopy(thing) | {"additionalProperties": False, "required": ["state"]}
+    wish: Document = copy.deepcopy(thing) | {"additionalProperties": False, "required": ["state"]}
+    wish["properties"]["parts"]["items"]["$ref"] = "#/components/schemas/Wish"
     operation = {
         "operationId": "things.create",
         "x-scopes": ["things:write"],

@@ -79,7 +79,8 @@ def test_unlinked_returns_are_counted_apart(database: TestDatabase) -> None:
         async with api.tenant.uow.begin(head) as tx:
             await tx.session.command(
                 "INSERT INTO refunds (tenant_id, refund_id, customer_id, amount, refunded_at, refunded_on, currency) "
-                f"VALUES ({head.tenant_id}, gen_random_uuid(), '{customer}', 3000000, '2026-03-05', '2026-03-05', 'RUB')"
+                f"VALUES ({head.tenant_id}, gen_random_uuid(), '{customer}', 3000000, '2026-03-05', '2026-03-05', "
+                "'RUB')"
             )
             await tx.session.command(
                 "UPDATE purchase_totals SET revenue = revenue - 3000000, refunds = 1, refunded = 3000000"

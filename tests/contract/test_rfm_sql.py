@@ -192,7 +192,7 @@ def test_sampled_scan_finds_what_the_sorts_find(stage: Stage, world: World, sche
         async with stage.tenant.uow.begin(stage.principal, snapshot=True) as tx:
             # A table that was never analysed says -1 rows; both sides read the same snapshot.
             for sampled_from in (-2, 10**9):
-                purchases = PgPurchases(tx.session, sampled_from=sampled_from, sample_rows=1)
+                purchases = PgPurchases(tx.session, sampled_from=sampled_from, sample_rows=10**9, fewest=1)
                 distribution = await purchases.distribution(basis, scheme.monetary, fractions)
                 quantile = RfmScheme(bins=len(fractions) + 1, groups=_one_group(len(fractions) + 1))
                 cuts = rfm.cuts(distribution, quantile, basis.as_of)
@@ -242,12 +242,12 @@ def test_postgres_reads_quantiles_as_integers_do(stage: Stage) -> None:
         async with stage.tenant.uow.begin(stage.principal) as tx:
             fractions = [Fraction(k, n) for n in range(2, 11) for k in range(1, n)]
             rows = await tx.session.fetch(
-                sql("""SELECT size, percentile_disc(:parts::float8[]) WITHIN GROUP (ORDER BY v)
+                sql("""SELECT size, percentile_disc(:parts::float8[]) WITHIN GROUP (ORDER BY v) AS found
                     FROM unnest(:sizes::int[]) size, generate_series(1, size) v GROUP BY size"""),
                 parts=exact_fractions(fractions),
                 sizes=[*range(1, 400), 1_000, 4_999, 5_000, 9_999, 10_000],
             )
-            return [(row[0], row[1]) for row in rows]
+            return [(row["size"], row["found"]) for row in rows]
 
     for size, found in stage.run(play()):
         assert found == [-(-k * size // n) for n in range(2, 11) for k in range(1, n)]

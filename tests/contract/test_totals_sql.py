@@ -140,7 +140,7 @@ def test_buyers_are_no_prospects_any_more(stage: Stage) -> None:
             rows = await tx.session.fetch(
                 sql("SELECT status, version FROM customers WHERE tenant_id = :tenant ORDER BY customer_id")
             )
-        return [(row[0], row[1]) for row in rows]
+        return [(row["status"], row["version"]) for row in rows]
 
     assert stage.run(play()) == [("customer", 2), ("prospect", 1)]
 

@@ -95,9 +95,7 @@ class Contact:
 def checked(record: Record, principal: Principal) -> Record:
     """The record with a name for sure, and placed within the writer's reach; refuses what can't be."""
     named = (
-        (record.family_name, record.given_name)
-        if record.kind == "person"
-        else (record.legal_name, record.trade_name)
+        (record.family_name, record.given_name) if record.kind == "person" else (record.legal_name, record.trade_name)
     )
     if not any(part and part.strip() for part in named):
         raise NameMissing

@@ -6,17 +6,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from service.domain.customers.model import Contact, ExternalId, Record
+from service.domain.idempotency import Idempotency
 from service.domain.ports import Journal, Transaction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Once:
-    """A request that must have its effect once: the caller's key, and the hash of what was asked."""
-
-    method: str
-    path: str
-    key: str
-    body_hash: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +50,27 @@ class Customers(Protocol):
         """Raises CustomerHasOrders when there are purchases."""
         ...
 
-    async def card(self, customer_id: UUID) -> Mapping[str, Any] | None: ...
+    async def card(self, customer_id: UUID) -> Mapping[str, Any] | None:
+        """The record with masked contacts; None when it is not within reach."""
+        ...
+
+    async def page(
+        self,
+        filters: Mapping[str, object],
+        words: Sequence[str],
+        *,
+        sort: str,
+        after: Mapping[str, object] | None,
+        limit: int,
+    ) -> Sequence[Mapping[str, Any]]:
+        """One page of cards in a stable order; each word is the beginning of a word of the name."""
+        ...
+
+    async def count(self, filters: Mapping[str, object], words: Sequence[str]) -> int: ...
 
     async def reveal(self, customer_ids: Sequence[UUID]) -> list[Mapping[str, Any]]:
         """Contacts in clear of the reachable records, by the role that alone may read them."""
         ...
-
-
-class Idempotency(Protocol):
-    async def recall(self, once: Once | None) -> Any | None:
-        """The stored answer of the same request; None when it is new. Raises KeyReused, StillRunning."""
-        ...
-
-    async def remember(self, once: Once | None, status: int, answer: Any) -> None: ...
 
 
 class CustomersTransaction(Transaction, Protocol):

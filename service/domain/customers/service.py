@@ -19,8 +19,9 @@ from service.domain.customers.model import (
     merge_patch,
     with_one_primary,
 )
-from service.domain.customers.ports import CustomersTransaction, Once, Stored, Written
+from service.domain.customers.ports import CustomersTransaction, Stored, Written
 from service.domain.errors import DomainError, Precondition
+from service.domain.idempotency import Once
 from service.domain.ids import new_id
 from service.domain.ports import UnitOfWork
 

@@ -1,12 +1,14 @@
 """What imports need from storage. Every method sees only what the importer reaches."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from service.domain.customers.ports import Customers, Idempotency
+from service.domain.customers.ports import Customers
+from service.domain.files import Files
+from service.domain.idempotency import Idempotency
 from service.domain.ingestion.documents import Documents
 from service.domain.ingestion.faults import Reject
 from service.domain.jobs import Jobs
@@ -66,6 +68,18 @@ class Imports(Protocol):
 
     async def by_job(self, job_id: UUID) -> ImportRun | None: ...
 
+    async def card(self, import_id: UUID) -> Mapping[str, Any] | None:
+        """What people see of an import; None when it is out of reach."""
+        ...
+
+    async def page(self, before: UUID, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Cards, newest first, from the one before `before` on."""
+        ...
+
+    async def rejects(self, import_id: UUID, *, after: int, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Rejected rows in the order of the file, from the one after row `after` on."""
+        ...
+
     async def note(
         self, import_id: UUID, *, watermark: int, report: Mapping[str, Any], counts: Mapping[str, int]
     ) -> None:
@@ -85,16 +99,6 @@ class Loading(Protocol):
     async def placing(self) -> tuple[Mapping[str, UUID], Mapping[str, UUID]]:
         """Staff by subject and by name, and channels by code."""
         ...
-
-
-class Files(Protocol):
-    async def write(self, source: AsyncIterator[bytes], *, name: str, media_type: str) -> tuple[UUID, int, bytes]: ...
-
-    async def find(self, file_id: UUID) -> Any | None: ...
-
-    async def part(self, file_id: UUID, number: int) -> bytes | None: ...
-
-    async def drop(self, file_id: UUID) -> None: ...
 
 
 class IngestionTransaction(Transaction, Protocol):

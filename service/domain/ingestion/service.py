@@ -15,9 +15,10 @@ from uuid import UUID
 
 from service.domain.access import Principal
 from service.domain.customers.model import ExternalId, Record, checked, merge_patch, with_one_primary
-from service.domain.customers.ports import Once, Written
+from service.domain.customers.ports import Written
 from service.domain.customers.service import Draft, LookupKey
 from service.domain.errors import Conflict, DomainError, NotFound, Unavailable
+from service.domain.idempotency import Once
 from service.domain.ids import new_id
 from service.domain.ingestion import people
 from service.domain.ingestion.batches import Batch, BatchReader, Options, head
@@ -160,9 +161,7 @@ class IngestionService:
         if upload.kind is not None and upload.kind != mapping.kind:
             raise UnrecognisedFile(f"The file is one of {mapping.kind}, not of {upload.kind}.")
         check(mapping)
-        bind(
-            found.header, mapping, time_zone=principal.time_zone, currency=principal.currency, sample=found.sample
-        )
+        bind(found.header, mapping, time_zone=principal.time_zone, currency=principal.currency, sample=found.sample)
         return mapping, preset.name if preset else None, delimiter
 
     async def _run_of(self, principal: Principal, job: Job) -> ImportRun:
@@ -275,9 +274,7 @@ class IngestionService:
             yield part
             number += 1
 
-    async def _end(
-        self, principal: Principal, job: Job, run: ImportRun, state: str, error: DomainError | None
-    ) -> None:
+    async def _end(self, principal: Principal, job: Job, run: ImportRun, state: str, error: DomainError | None) -> None:
         told = None
         if error is not None and state == "failed":
             told = {"type": f"/problems/{error.code}", "title": error.title, "detail": error.detail, **error.extra}

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from service.domain.customers.model import ExternalId
-from service.domain.customers.ports import Idempotency
+from service.domain.idempotency import Idempotency
 from service.domain.ports import Journal, Transaction
 
 
@@ -91,12 +91,36 @@ class Orders(Protocol):
         """Stores it and, when it is linked, adds it to the order's refunded sum. Raises OrderIdTaken."""
         ...
 
-    async def card(self, order_id: UUID) -> Mapping[str, Any] | None: ...
+    async def card(self, order_id: UUID) -> Mapping[str, Any] | None:
+        """The order with lines and refunds; None when it is not within reach."""
+        ...
+
+    async def page(
+        self, filters: Mapping[str, object], *, after: Mapping[str, object] | None, limit: int
+    ) -> Sequence[Mapping[str, Any]]:
+        """Headers, newest first; `after` is the time and id of the row before."""
+        ...
+
+    async def count(self, filters: Mapping[str, object]) -> int: ...
+
+    async def product_page(self, after: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Products whose SKU comes after `after`, in SKU order."""
+        ...
+
+    async def put_product(self, sku: str, name: str, category: str | None) -> Mapping[str, Any]:
+        """The product of a SKU, made or renamed; its category is made when it is new."""
+        ...
 
 
 class Totals(Protocol):
     async def refresh(self, customer_ids: Sequence[UUID], today: date) -> None:
         """Recompute the purchase totals of these customers from their orders, and make buyers of prospects."""
+        ...
+
+
+class Overview(Protocol):
+    async def read(self, as_of: date) -> Mapping[str, Any]:
+        """Sizes of the base within reach: customers, purchases by currency, imports in progress."""
         ...
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 from service.domain.access import Principal
 from service.domain.customers.errors import NoCustomer
 from service.domain.customers.model import ExternalId
-from service.domain.customers.ports import Once
 from service.domain.errors import DomainError, Precondition
+from service.domain.idempotency import Once
 from service.domain.ids import new_id
 from service.domain.money import to_micros
 from service.domain.orders.errors import NoOrder, OrderIdTaken, RefundTooLarge
@@ -93,9 +93,7 @@ class OrderService:
             await tx.commit()
         return results
 
-    async def correct(
-        self, principal: Principal, order_id: UUID, correction: Correction, expected: int | None
-    ) -> None:
+    async def correct(self, principal: Principal, order_id: UUID, correction: Correction, expected: int | None) -> None:
         """Change status or header of an order; totals follow at once. Raises NoOrder, Precondition."""
         async with self._uow.begin(principal) as tx:
             stored = await _locked(tx, order_id)

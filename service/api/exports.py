@@ -1,0 +1,251 @@
+"""Bulk out over HTTP: ask for a file with a purpose, follow it, fetch it once it is there."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import StreamingResponse
+
+from service.api.deps import OnceKey, Wired
+from service.api.paging import BadCursor, decode, encode
+from service.api.routing import Caller, operation, router
+from service.api.schemas import BadIdempotencyKey, Input, LongText, Page, Text, as_json
+from service.domain.access import Scope
+from service.domain.exports.columns import COLUMNS
+from service.domain.exports.policy import (
+    ExportRequest,
+    NotExportable,
+    RepeatedColumn,
+    UnknownColumn,
+    UnknownExportGroup,
+)
+from service.domain.exports.service import ExportExpired, ExportNotReady, ExportOfAnother, NoExport
+from service.domain.idempotency import KeyReused, StillRunning
+
+routes = router("exports")
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+_PRIVATE = {"Cache-Control": "no-store"}
+_BODY = {
+    "what": "customers",
+    "group": "champions",
+    "filters": {"city": "Казань"},
+    "columns": ["external_ids", "display_name", "city", "phone", "orders", "revenue", "last_on"],
+    "format": "csv",
+    "delimiter": ";",
+    "bom": True,
+    "purpose": "Invitation to the anniversary sale",
+}
+_CSV = (
+    "customer_id,display_name,phone,revenue\n019377a4-6c00-7000-8000-000000000001,Иванова Мария,+79123456789,1490.00\n"
+)
+
+
+class ExportFilters(Input):
+    """Which records; each filter narrows."""
+
+    status: Literal["prospect", "customer", "lapsed", "archived"] | None = None
+    kind: Literal["person", "organisation"] | None = None
+    curator_id: UUID | None = None
+    team_id: UUID | None = None
+    city: Text | None = None
+    region: Text | None = None
+    channel: Text | None = Field(None, description="Code of the acquisition channel.")
+    tag: Text | None = None
+
+
+class ExportIn(Input):
+    """What to take out, how it is to be written, and why."""
+
+    what: Annotated[str, Field(max_length=40, examples=["customers"])]
+    purpose: Annotated[
+        LongText,
+        Field(min_length=3, pattern=r"\S", description="Why; it stands in the audit trail.", examples=["A mailing"]),
+    ]
+    group: Text | None = Field(None, description="An RFM group of today, over all purchases in the tenant's currency.")
+    filters: ExportFilters = ExportFilters()
+    columns: Annotated[list[Text], Field(min_length=1, max_length=100)] | None = Field(
+        None, description=f"In this order; without it all that you may see of: {', '.join(COLUMNS)}."
+    )
+    format: Literal["csv"] = "csv"
+    delimiter: Literal[",", ";", "\t"] = Field(",", description="`;` where a spreadsheet is set to Russian.")
+    bom: bool = Field(False, description="A byte order mark, by which Excel knows UTF-8.")
+
+    def asked(self) -> ExportRequest:
+        return ExportRequest(
+            what=self.what,
+            purpose=self.purpose.strip(),
+            columns=None if self.columns is None else tuple(self.columns),
+            group=self.group,
+            filters=self.filters.model_dump(mode="json", exclude_none=True),
+            delimiter=self.delimiter,
+            bom=self.bom,
+        )
+
+
+class ExportProgress(BaseModel):
+    done: int
+    total: int | None = Field(description="Null as long as nobody knows.")
+
+
+class Export(BaseModel):
+    """An export: what was asked for, how far it is, what came of it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "export_id": "01a2041e-5757-7655-b688-73ab135e82a2",
+                    "job_id": "01a2041e-5757-7655-b688-73ab135e82a3",
+                    "what": "customers",
+                    "group": "champions",
+                    "filters": {"city": "Казань"},
+                    "columns": ["external_ids", "display_name", "city", "phone"],
+                    "format": "csv",
+                    "purpose": "Invitation to the anniversary sale",
+                    "state": "done",
+                    "rows": 1834,
+                    "bytes": 201740,
+                    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                    "contacts": "masked",
+                    "progress": {"done": 1834, "total": 1834},
+                    "error": None,
+                    "created_at": "2026-03-01T12:00:00Z",
+                    "finished_at": "2026-03-01T12:00:01Z",
+                    "expires_at": "2026-03-02T12:00:01Z",
+                }
+            ]
+        }
+    )
+    export_id: UUID
+    job_id: UUID
+    what: str
+    group: str | None
+    filters: dict[str, str]
+    columns: list[str]
+    format: Literal["csv"]
+    purpose: str
+    state: State
+    rows: int | None = Field(description="Records in the file, the header not counted.")
+    bytes: int | None
+    sha256: str | None
+    contacts: Literal["masked", "clear"] | None = Field(description="How the file shows them; null without a file.")
+    progress: ExportProgress
+    error: dict[str, Any] | None = Field(description="Why it failed.")
+    created_at: datetime
+    finished_at: datetime | None
+    expires_at: datetime | None = Field(description="When the file goes.")
+
+
+class ExportStarted(BaseModel):
+    export_id: UUID
+    job_id: UUID = Field(description="The job to follow or cancel.")
+    state: State = Field(examples=["queued"])
+
+
+def card(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The wire form of an export."""
+    request = row["request"]
+    digest = row["sha256"]
+    return {name: row[name] for name in Export.model_fields if name in row} | {
+        "group": request["group"],
+        "filters": request["filters"],
+        "sha256": None if digest is None else bytes(digest).hex(),
+        "contacts": None if row["state"] != "done" else "clear" if request.get("clear") else "masked",
+        "progress": {"done": row["done"], "total": row["total"]},
+    }
+
+
+@routes.post(
+    "/exports",
+    response_model=ExportStarted,
+    status_code=202,
+    summary="Export customers",
+    **operation(
+        "exports.create",
+        Scope.EXPORTS_CREATE,
+        Scope.CUSTOMERS_READ,
+        problems=(
+            NotExportable,
+            UnknownColumn,
+            RepeatedColumn,
+            UnknownExportGroup,
+            KeyReused,
+            StillRunning,
+            BadIdempotencyKey,
+        ),
+        requestBody={"content": {"application/json": {"example": _BODY}}},
+    ),
+)
+async def start_export(body: ExportIn, principal: Caller, services: Wired, once: OnceKey) -> Response:
+    """Queue a file of the records within your reach; contacts are masked unless you hold `contacts:reveal` too."""
+    export_id, job_id = await services.exports.request(principal, body.asked(), once)
+    started = {"export_id": export_id, "job_id": job_id, "state": "queued"}
+    return as_json(started, 202, {"Location": f"/v1/exports/{export_id}"})
+
+
+@routes.get(
+    "/exports",
+    response_model=Page[Export],
+    summary="List exports",
+    **operation("exports.list", Scope.EXPORTS_CREATE, problems=(BadCursor,)),
+)
+async def list_exports(
+    principal: Caller,
+    services: Wired,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str, Query(max_length=1000)] | None = None,
+) -> Response:
+    """Your exports (with reach over the tenant: everyone's), newest first."""
+    async with services.uow.begin(principal) as tx:
+        rows = await tx.exports.page(before=None if cursor is None else _position(cursor), limit=limit + 1)
+    more = encode({"before": rows[limit - 1]["export_id"]}) if len(rows) > limit else None
+    return as_json({"items": [card(row) for row in rows[:limit]], "next_cursor": more, "count": None})
+
+
+def _position(cursor: str) -> UUID:
+    try:
+        return UUID(str(decode(cursor, "before")["before"]))
+    except ValueError:
+        raise BadCursor(pointer="/cursor") from None
+
+
+@routes.get(
+    "/exports/{export_id}",
+    response_model=Export,
+    summary="Read an export",
+    **operation("exports.get", Scope.EXPORTS_CREATE, problems=(NoExport,)),
+)
+async def get_export(export_id: UUID, principal: Caller, services: Wired) -> Response:
+    """State, progress, and what the file holds."""
+    async with services.uow.begin(principal) as tx:
+        row = await tx.exports.card(export_id)
+    if row is None:
+        raise NoExport
+    return as_json(card(row), headers=_PRIVATE)
+
+
+_FILE = operation(
+    "exports.file", Scope.EXPORTS_CREATE, problems=(NoExport, ExportNotReady, ExportExpired, ExportOfAnother)
+)
+_FILE["responses"] |= {
+    200: {
+        "description": "The file. A cell that a spreadsheet could run as a formula begins with `'`.",
+        "content": {"text/csv": {"schema": {"type": "string"}, "example": _CSV}},
+    }
+}
+
+
+@routes.get("/exports/{export_id}/file", response_class=StreamingResponse, summary="Download an export", **_FILE)
+async def download_export(export_id: UUID, principal: Caller, services: Wired) -> Response:
+    """The file, for the one who asked for it and with the same rights; each download is written into the audit trail
+    first."""
+    file = await services.exports.open_file(principal, export_id)
+    headers = _PRIVATE | {
+        "Content-Disposition": f'attachment; filename="{file.name}"',
+        "Content-Length": str(file.size),
+        "X-Content-Type-Options": "nosniff",
+    }
+    return StreamingResponse(services.exports.parts(principal, file), media_type=file.media_type, headers=headers)

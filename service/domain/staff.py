@@ -1,0 +1,62 @@
+"""Staff, teams and acquisition channels of a tenant; only its administrators may write them.
+
+The staff row says what a person or system may ever do; a token can only narrow it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from service.domain.access import Principal
+from service.domain.errors import Unauthenticated
+
+Card = Mapping[str, Any]
+
+
+class StaffBlocked(Unauthenticated):
+    code = "staff-blocked"
+    title = "This person or system is not, or no longer, on the staff of the tenant."
+
+
+class Directory(Protocol):
+    """Who stands behind a verified token. Both raise StaffBlocked, and Unavailable without the database."""
+
+    async def by_subject(self, tenant: str, subject: str, asked: tuple[str, ...]) -> Principal:
+        """The principal of a token: its scopes narrowed to those of the staff row."""
+        ...
+
+    async def by_id(self, tenant: str, staff_id: UUID) -> Principal:
+        """The principal of a job, with all that the staff row allows today."""
+        ...
+
+
+class Staff(Protocol):
+    """Lists go on after the key of the last row; what is not there is None."""
+
+    async def me(self) -> Card | None: ...
+
+    async def card(self, staff_id: UUID, *, lock: bool = False) -> Card | None: ...
+
+    async def page(self, after: str, limit: int) -> Sequence[Card]: ...
+
+    async def add(
+        self, staff_id: UUID, *, subject: str, name: str, kind: str, state: str, scopes: Sequence[str]
+    ) -> None: ...
+
+    async def update(self, staff_id: UUID, *, name: str, state: str, scopes: Sequence[str]) -> None: ...
+
+    async def place(self, staff_id: UUID, teams: Sequence[UUID]) -> None:
+        """Put a member of the staff into just these teams."""
+        ...
+
+    async def team(self, team_id: UUID) -> Card | None: ...
+
+    async def teams(self, after: str, limit: int) -> Sequence[Card]: ...
+
+    async def add_team(self, team_id: UUID, name: str) -> None: ...
+
+    async def channel(self, channel_id: UUID) -> Card | None: ...
+
+    async def channels(self, after: str, limit: int) -> Sequence[Card]: ...
+
+    async def add_channel(self, channel_id: UUID, *, code: str, name: str, kind: str) -> None: ...
