@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
-from service.settings import Settings
+from service.settings import Settings, env_example, every_setting
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Clientbase: the customer base of a company.")
 tenant_app = typer.Typer(no_args_is_help=True, help="Tenants of this installation.")
@@ -163,16 +163,14 @@ def create_tenant(
 
 
 @app.command()
-def settings() -> None:
+def settings(env: Annotated[bool, typer.Option("--env", help="As the text of an .env file.")] = False) -> None:
     """Print every setting, its meaning and its default."""
+    if env:
+        typer.echo(env_example(), nl=False)
+        return
     table = Table("variable", "default", "meaning", box=None)
-    for group, field in Settings.model_fields.items():
-        inner = getattr(field.annotation, "model_fields", None)
-        if inner is None:
-            table.add_row(f"CLIENTBASE_{group.upper()}", str(field.default), field.description or "")
-            continue
-        for name, one in inner.items():
-            table.add_row(f"CLIENTBASE_{group.upper()}__{name.upper()}", str(one.default), one.description or "")
+    for row in every_setting():
+        table.add_row(*row)
     Console().print(table)
 
 

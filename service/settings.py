@@ -80,3 +80,20 @@ def local_secrets(state_dir: Path) -> dict[str, str]:
         finally:
             draft.unlink()
     return dict(orjson.loads(path.read_bytes()))
+
+
+def every_setting() -> list[tuple[str, str, str]]:
+    """Variable, default and meaning of each setting."""
+    found: list[tuple[str, str, str]] = []
+    for group, field in Settings.model_fields.items():
+        inner = getattr(field.annotation, "model_fields", None) or {"": field}
+        for name, one in inner.items():
+            variable = f"CLIENTBASE_{group}__{name}" if name else f"CLIENTBASE_{group}"
+            default = "" if one.default is None else str(one.default)
+            found.append((variable.upper(), default, one.description or ""))
+    return found
+
+
+def env_example() -> str:
+    """The text of `.env.example`: each setting with its meaning, commented out at its default."""
+    return "".join(f"# {meaning}\n# {variable}={default}\n" for variable, default, meaning in every_setting())

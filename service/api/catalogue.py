@@ -24,7 +24,7 @@ _CURE = {
     403: "Ask an administrator of the tenant for the right, or let somebody do it who has it.",
     404: "Check the id. A record outside your reach does not exist for you.",
     405: "See the operations of this path in the OpenAPI document.",
-    409: "Read what is stored and decide anew; the same request will be refused again.",
+    409: "Read what is stored and decide anew.",
     412: "Read the record again and repeat the change with its new ETag.",
     413: "Send less at once.",
     422: "Correct the request; `errors` and `pointer`, where present, name the place.",

@@ -4,6 +4,7 @@ Alive never asks the database: a restart would not mend it. Ready does, and says
 when the database doesn't: then the jobs are unknown (NaN), not none.
 """
 
+import math
 import os
 from typing import Any, Literal
 
@@ -20,6 +21,8 @@ from service.telemetry import JOBS, POOL, REGISTRY
 
 routes = APIRouter(tags=["ops"])
 _PUBLIC: dict[str, Any] = {"x-scopes": [], "security": []}
+# An old number would pass for a present one; processes that share their numbers can't take one back.
+_LIVE_STATES = ("queued", "picked")
 _UNCACHED = {"Cache-Control": "no-store"}
 
 
@@ -86,7 +89,8 @@ async def metrics(services: Wired) -> Response:
         for state, count in (await services.operations.queue_states()).items():
             JOBS.labels(state).set(count)
     except Unavailable:
-        JOBS.clear()  # no number is better than an old one
+        for state in _LIVE_STATES:
+            JOBS.labels(state).set(math.nan)
     return Response(generate_latest(_registry()), media_type=CONTENT_TYPE_LATEST, headers=_UNCACHED)
 
 

@@ -1,9 +1,9 @@
 """ABC in one statement: items, their totals, classes and the curve; only sums and the first items travel.
 
-Items are counted in some hundreds of buckets of totals; where a border falls into a bucket, its totals are looked at one
-by one. Equal totals are one step, so a tie can't be cut; sums are numeric, hence exact. (1 M customers: a third of the
-time of a window over all of them sorted.) Order lines tell products apart: what
-an order's header says beyond its lines belongs to no product, nor does a refund without lines.
+Items are counted in some hundreds of buckets of totals; a bucket into which a border falls is taken apart total by
+total. Equal totals are one step, so a tie can't be cut; sums are numeric, hence exact. (1 M customers: a third of the
+time of a window over all of them.) Order lines tell products apart: what an order's header says beyond its lines
+belongs to no product, nor does a refund without lines.
 """
 
 from functools import cache
@@ -40,7 +40,7 @@ def statement(over: AbcOver, by: AbcMeasure, source: Source, borders: int) -> St
 
     return sql(f"""
         WITH items AS MATERIALIZED ({_items(over, by, source)}),
-        -- Bounds of buckets: values picked by their hash, so that every run picks the same; 1 parts off what brings nothing.
+        -- Bounds of buckets: values picked by their hash, the same in every run; 1 parts off the worthless.
         bounds AS MATERIALIZED (
             SELECT 1::bigint || coalesce(array_agg(DISTINCT total ORDER BY total), '{{}}') AS bound
             FROM items WHERE total > 1 AND hashint8(total) & 1023 = 0
@@ -60,14 +60,13 @@ def statement(over: AbcOver, by: AbcMeasure, source: Source, borders: int) -> St
                 high > 0 AND {reached("before")} <> {reached("before + amount")} AS cut
             FROM ranked, whole
         ),
-        -- Only a bucket in which a border falls is taken apart, value by value.
         parts AS (
             SELECT k.before AS start, k.passed AS ahead, i.total, count(*) AS n, sum(i.total) AS amount
             FROM judged k JOIN items i ON i.total BETWEEN k.low AND k.high WHERE k.cut GROUP BY 1, 2, 3
         ), steps AS MATERIALIZED (
             SELECT high AS value, n, amount, before, passed, class, cut FROM judged WHERE NOT cut
             UNION ALL
-            SELECT total, n, amount, before, passed, {reached("before")}, true FROM (
+            SELECT p.total, n, amount, before, passed, {reached("before")}, true FROM (
                 SELECT total, n, amount, start + sum(amount) OVER better - amount AS before,
                     ahead + (sum(n) OVER better)::bigint - n AS passed
                 FROM parts WINDOW better AS (PARTITION BY start ORDER BY total DESC ROWS UNBOUNDED PRECEDING)

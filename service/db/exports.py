@@ -114,7 +114,6 @@ class PgExports:
         return await self._session.fetchrow(_BY_ID, export_id=export_id)
 
     async def page(self, *, before: UUID | None, limit: int) -> Sequence[Mapping[str, Any]]:
-        """Exports within reach, the newest first."""
         return await self._session.fetch(_PAGE, before=before or _AFTER_ALL, limit=limit)
 
     async def find(self, export_id: UUID) -> StoredExport | None:

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import asyncpg
 import httpx
 from pydantic import SecretStr
 
@@ -22,7 +23,6 @@ from service.api.services import Services
 from service.api.tokens import issue
 from service.bootstrap import Container, build_container
 from service.domain.access import Principal
-from service.jobs.runner import listen
 from service.settings import AuthSettings, ContactSettings, DatabaseSettings, Settings
 from tests.postgres import TestDatabase
 from tests.support import Tenant, a_tenant
@@ -81,9 +81,10 @@ class Api:
 
     async def run_jobs(self) -> int:
         """Carry out what this tenant has queued, jobs queued meanwhile included, as the worker would; how many."""
-        connection = await listen(self.database.service_url)
+        connection = await asyncpg.connect(self.database.service_url)
         done = 0
         try:
+            await connection.execute("SET ROLE clientbase_queue")
             while rows := await connection.fetch(_TAKE, self.tenant.slug):
                 for row in sorted(rows, key=lambda row: int(row["id"])):
                     await self.container.runner.run(row["payload"])

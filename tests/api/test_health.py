@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.api.app import assemble
 from service.api.catalogue import entries
 from service.api.docs import _PAGE, _START
-from tests.api.serving import Api, in_the_api
+from tests.api.support import Api, in_the_api
 from tests.postgres import TestDatabase
 
 

@@ -8,7 +8,7 @@ import orjson
 
 from service.api.jobs import job_events
 from service.domain.access import Principal
-from tests.api.serving import Api, in_the_api
+from tests.api.support import Api, in_the_api
 from tests.postgres import TestDatabase
 
 

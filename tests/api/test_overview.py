@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from service.domain.access import Principal
-from tests.api.serving import Api, in_the_api
+from tests.api.support import Api, in_the_api
 from tests.postgres import TestDatabase
 
 
