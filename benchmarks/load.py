@@ -10,6 +10,7 @@ import sys
 import time
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -28,16 +29,19 @@ class Load:
         self.stopped = False
         self.wrong: str | None = None
 
+    def stop(self, wrong: str) -> None:
+        self.wrong = self.wrong or wrong
+        self.stopped = True
+
 
 class Connection(asyncio.Protocol):
     def __init__(self, load: Load) -> None:
         self._load = load
         self._buffer = b""
         self._asked = 0
-        self._transport: asyncio.Transport
+        self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._ask()
 
@@ -61,19 +65,18 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         load = self._load
         if not answer.startswith(b"HTTP/1.1 200") or answer[end + 4 :] != load.bodies[self._asked]:
-            load.wrong = answer[:2000].decode("utf-8", "replace")
-            load.stopped = True
+            load.stop(answer[:2000].decode("utf-8", "replace"))
         load.right += 1
         self._ask()
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._load.stopped:
-            self._load.wrong = self._load.wrong or f"a connection was closed: {error}"
-            self._load.stopped = True
+            self._load.stop(f"a connection was closed: {error}")
 
 
 async def _press(port: int, load: Load, connections: int, seconds: float) -> float:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, told: load.stop(str(told.get("exception") or told["message"])))
     for _ in range(connections):
         await loop.create_connection(lambda: Connection(load), "127.0.0.1", port)
     await asyncio.sleep(min(0.5, seconds / 4))

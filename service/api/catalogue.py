@@ -1,7 +1,7 @@
 """Every code that a refusal can carry, read from the classes themselves.
 
 A code is public API: documented here, never renamed, never reused. A kind that narrows another one without a code of
-its own shares the other's entry. `python -m service.api.catalogue` writes `docs/problems.md`.
+its own shares the other's entry. `python -m service.api.catalogue` prints the page `docs/problems.md`.
 """
 
 import importlib
@@ -9,14 +9,12 @@ import pkgutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import service.api
 import service.domain
 from service.api.problems import InternalError, MethodNotAllowed, status_of
 from service.domain.errors import DomainError, PreconditionRequired
 
-_FILE = Path(__file__).resolve().parents[2] / "docs" / "problems.md"
 # Kinds whose status is not that of a category.
 _OWN_STATUS: dict[type[DomainError], int] = {MethodNotAllowed: 405, PreconditionRequired: 428, InternalError: 500}
 _CURE = {
@@ -37,7 +35,7 @@ _HEAD = """# Problems
 
 Every refusal is a problem document (RFC 9457, `application/problem+json`): `type` is `/problems/<code>`, and `title`,
 `status`, `detail` and `instance` say the rest. The service explains each code under its own `type` too. Codes are
-never renamed and never reused. This page is written by `python -m service.api.catalogue`.
+never renamed and never reused. This page is written by `make problems`.
 """
 
 
@@ -94,5 +92,4 @@ def markdown() -> str:
 
 if __name__ == "__main__":
     import_all()
-    _FILE.write_text(markdown(), encoding="utf-8")
-    sys.stdout.write(f"{len(entries())} codes in {_FILE.name}\n")
+    sys.stdout.write(markdown())

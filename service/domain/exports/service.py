@@ -1,0 +1,272 @@
+"""Bulk out under rights: a request with a purpose becomes a job, the job a file, and each step a line of the audit.
+
+The rows are read in one snapshot within the caller's reach and go to the file as they come, through a short queue: a
+second transaction of the same principal writes them, and file, counts and audit become visible together or not at all.
+A file with contacts in clear is a reveal: its audit line is written before the first row is read. Only who asked for a
+file may fetch it, and only for a day.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+from service.domain.access import Principal, Scope
+from service.domain.errors import Conflict, DomainError, Forbidden, NotFound, Unavailable
+from service.domain.exports.policy import ExportPlan, ExportRequest, check_fetch, check_group, decide, narrowed
+from service.domain.exports.ports import ExportsTransaction, StoredExport
+from service.domain.idempotency import Once
+from service.domain.ids import new_id
+from service.domain.jobs import Cancelled, Job, Superseded
+from service.domain.ports import Clock, UnitOfWork
+from service.domain.segmentation import rfm
+from service.domain.segmentation.basis import Basis
+from service.domain.segmentation.rfm import RfmScheme
+
+_TIMEOUT_MS = 3_600_000
+_KEPT = timedelta(days=1)
+_BOM = "\ufeff".encode()
+# Pieces come as the socket gives them, at most a quarter of a megabyte each.
+_WAITING = 16
+_TELL_S = 1.0
+
+
+class NoExport(NotFound):
+    code = "export-not-found"
+    title = "There is no such export within the caller's reach."
+
+
+class ExportNotReady(Conflict):
+    code = "export-not-ready"
+    title = "The export has no file: it is not done yet, or it has failed."
+
+
+class ExportExpired(NotFound):
+    code = "export-expired"
+    title = "The file of this export is kept for a day only; ask for a new one."
+
+
+class ExportOfAnother(Forbidden):
+    code = "export-of-another"
+    title = "Only the person who asked for an export may fetch its file."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    file_id: UUID
+    name: str
+    media_type: str
+    size: int
+
+
+class ExportService:
+    def __init__(self, uow: UnitOfWork[ExportsTransaction], clock: Clock) -> None:
+        self._uow = uow
+        self._clock = clock
+
+    async def request(
+        self, principal: Principal, request: ExportRequest, once: Once | None = None
+    ) -> tuple[UUID, UUID]:
+        """Queue an export; returns its id and its job's. The same idempotency key gives those of the one before."""
+        plan = decide(principal, request.what, request.columns)
+        check_group(principal, request.group)
+        export_id = new_id()
+        async with self._uow.begin(principal) as tx:
+            if known := await tx.idempotency.recall(once):
+                return UUID(known["export_id"]), UUID(known["job_id"])
+            job_id = await tx.jobs.enqueue("export", unit="rows", request={"export_id": str(export_id)})
+            await tx.exports.add(export_id, job_id, request, plan)
+            await _audit(tx, "exports.request", export_id, request, plan, records=0)
+            await tx.idempotency.remember(once, 202, {"export_id": str(export_id), "job_id": str(job_id)})
+            await tx.commit()
+        return export_id, job_id
+
+    async def run(self, principal: Principal, job: Job) -> None:
+        """Carry an export out, with the rights of the request that the staff row still allows."""
+        export_id = UUID(str(job.request["export_id"]))
+        async with self._uow.begin(principal) as tx:
+            stored = await tx.exports.find(export_id)
+        if stored is None:
+            raise NoExport
+        try:
+            await self._carry_out(narrowed(principal, stored.scopes), job, stored)
+        except (Superseded, Unavailable):
+            raise
+        except DomainError as error:
+            await self._end(principal, job, export_id, error)
+
+    async def open_file(self, principal: Principal, export_id: UUID) -> Download:
+        """The file of a finished export, for the one who asked for it; the audit line is written before a byte goes."""
+        principal.require(Scope.EXPORTS_CREATE)
+        async with self._uow.begin(principal) as tx:
+            stored = await tx.exports.find(export_id)
+            if stored is None:
+                raise NoExport
+            if stored.staff_id != principal.staff_id:
+                raise ExportOfAnother
+            if stored.state != "done" or stored.file_id is None:
+                raise ExportNotReady(state=stored.state)
+            check_fetch(principal, stored.scopes, clear=stored.clear)
+            file = await tx.files.find(stored.file_id)
+            if file is None:
+                raise ExportExpired
+            await tx.journal.audit(
+                "exports.download", "export", export_id, records=stored.rows or 0, clear=stored.clear
+            )
+            await tx.commit()
+        return Download(file_id=file["file_id"], name=file["name"], media_type=file["media_type"], size=file["size"])
+
+    async def parts(self, principal: Principal, file: Download) -> AsyncIterator[bytes]:
+        """The bytes, part by part; a slow reader holds no connection."""
+        number = 0
+        while True:
+            async with self._uow.begin(principal) as tx:
+                part = await tx.files.part(file.file_id, number)
+            if part is None:
+                return
+            yield part
+            number += 1
+
+    async def _carry_out(self, principal: Principal, job: Job, stored: StoredExport) -> None:
+        plan = decide(principal, stored.request.what, stored.request.columns)
+        check_group(principal, stored.request.group)
+        pipe = _Pipe()
+        await _together(
+            self._read(principal, stored, plan, pipe),
+            self._write(principal, job, stored, plan, pipe),
+            self._tell(principal, job, pipe),
+        )
+
+    async def _read(self, principal: Principal, stored: StoredExport, plan: ExportPlan, pipe: "_Pipe") -> None:
+        request = stored.request
+        async with self._uow.begin(principal, snapshot=True, timeout_ms=_TIMEOUT_MS) as tx:
+            await self._choose_group(tx, principal, request.group)
+            total = pipe.total = await tx.exports.count(request.filters)
+            if plan.clear:
+                await _audit(tx, "contacts.reveal", stored.export_id, request, plan, records=total)
+            if request.bom:
+                await pipe.put(_BOM)
+            pipe.rows = await tx.exports.stream(plan, request, principal.currency, pipe.put, expected=total)
+            await tx.commit()
+        await pipe.close()
+
+    async def _write(
+        self, principal: Principal, job: Job, stored: StoredExport, plan: ExportPlan, pipe: "_Pipe"
+    ) -> None:
+        # Only now: a transaction that waits idle for the first row of a large base would be ended by the server.
+        await pipe.begun.wait()
+        now = self._clock.now()
+        name = f"{plan.what}-{now:%Y-%m-%d}-{stored.export_id.hex[-8:]}.csv"
+        async with self._uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
+            file_id, size, digest = await tx.files.write(
+                pipe.pieces(), name=name, media_type="text/csv; charset=utf-8", expires_at=now + _KEPT
+            )
+            await tx.exports.settle(stored.export_id, "done", rows=pipe.rows, file_id=file_id, clear=plan.clear)
+            seal = {"bytes": size, "sha256": digest.hex()}
+            await pipe.told.wait()
+            await _audit(tx, "exports.create", stored.export_id, stored.request, plan, records=pipe.rows, **seal)
+            await tx.jobs.advance(job, done=pipe.rows, total=pipe.rows)
+            await tx.jobs.finish(job, "done")
+            await tx.commit()
+
+    async def _tell(self, principal: Principal, job: Job, pipe: "_Pipe") -> None:
+        """Progress, once a second until the last row is read; here a wish to stop is heard."""
+        while not pipe.ended.is_set():
+            # A moment without a free connection is no reason to give the whole work up.
+            with suppress(Unavailable):
+                async with self._uow.begin(principal) as tx:
+                    await tx.jobs.advance(job, done=pipe.seen, total=pipe.total)
+                    await tx.commit()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(pipe.ended.wait(), _TELL_S)
+        pipe.told.set()
+
+    async def _choose_group(self, tx: ExportsTransaction, principal: Principal, group: str | None) -> None:
+        if group is None:
+            return
+        scheme = RfmScheme()
+        basis = Basis(currency=principal.currency, as_of=self._clock.today(principal.time_zone))
+        distribution = await tx.purchases.distribution(basis, scheme.monetary, rfm.wanted_fractions(scheme))
+        scores = rfm.cuts(distribution, scheme, basis.as_of)
+        every = product(range(1, scheme.bins + 1), repeat=3)
+        wanted = [cell for cell in every if scheme.groups.group_of(*cell) == group]
+        await tx.exports.choose(basis, scheme.monetary, scores, wanted)
+
+    async def _end(self, principal: Principal, job: Job, export_id: UUID, error: DomainError) -> None:
+        state = "cancelled" if isinstance(error, Cancelled) else "failed"
+        problem = {"type": f"/problems/{error.code}", "title": error.title, "detail": error.detail}
+        async with self._uow.begin(principal) as tx:
+            await tx.exports.settle(export_id, state, error=problem)
+            await tx.jobs.finish(job, state, problem)
+            await tx.commit()
+
+
+async def _audit(
+    tx: ExportsTransaction,
+    action: str,
+    export_id: UUID,
+    request: ExportRequest,
+    plan: ExportPlan,
+    *,
+    records: int,
+    **more: Any,
+) -> None:
+    await tx.journal.audit(
+        action,
+        "export",
+        export_id,
+        records=records,
+        reason=request.purpose,
+        columns=plan.names,
+        clear=plan.clear,
+        group=request.group,
+        filters=dict(request.filters),
+        **more,
+    )
+
+
+class _Pipe:
+    """Bytes on their way from the reading to the writing transaction, a few pieces at a time."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=_WAITING)
+        self._lines = 0
+        self.begun = asyncio.Event()
+        self.ended = asyncio.Event()
+        # The last word on progress is the writer's: it waits until no other is on its way.
+        self.told = asyncio.Event()
+        self.total: int | None = None
+        self.rows = 0
+
+    @property
+    def seen(self) -> int:
+        """Rows so far, told by line ends: a line break inside a cell counts too, so never more than there are."""
+        return min(max(self._lines - 1, 0), self.total or 0)
+
+    async def put(self, piece: bytes) -> None:
+        self._lines += piece.count(b"\n")
+        await self._queue.put(piece)
+        self.begun.set()
+
+    async def close(self) -> None:
+        await self._queue.put(None)
+        self.ended.set()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        while (piece := await self._queue.get()) is not None:
+            yield piece
+
+
+async def _together(*work: Awaitable[None]) -> None:
+    """Run all; the first failure stops the others, and is what the caller hears once they have stopped."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
