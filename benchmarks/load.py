@@ -97,7 +97,7 @@ def main(path: str) -> int:
     if load.wrong is not None:
         sys.stderr.write(load.wrong + "\n")
         return 1
-    sys.stdout.write(json.dumps({"rate": rate}))
+    sys.stdout.write(json.dumps({"rate": rate, "answers": load.right}))
     return 0
 
 

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client import multiprocess
 
 from service import telemetry
 from service.api.app import assemble
@@ -73,6 +74,7 @@ async def keep_alive(command: Sequence[str]) -> None:
         child = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
         try:
             code = await child.wait()
+            _forget_metrics(child.pid)
         except asyncio.CancelledError:
             child.terminate()
             try:
@@ -83,6 +85,12 @@ async def keep_alive(command: Sequence[str]) -> None:
         _log.warning("child ended", command=command[-1], code=code)
         await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
         failures += 1
+
+
+def _forget_metrics(pid: int) -> None:
+    """Gauges of a process that is gone no longer count."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def serve(settings: Settings, *, host: str, port: int, children: Sequence[Sequence[str]] = ()) -> None:

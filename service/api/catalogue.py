@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import service.api
 import service.domain
 from service.api.problems import InternalError, MethodNotAllowed, status_of
-from service.domain.errors import DomainError, PreconditionRequired
+from service.domain.errors import DomainError
 
 # Kinds whose status is not that of a category.
-_OWN_STATUS: dict[type[DomainError], int] = {MethodNotAllowed: 405, PreconditionRequired: 428, InternalError: 500}
+_OWN_STATUS: dict[type[DomainError], int] = {MethodNotAllowed: 405, InternalError: 500}
 _CURE = {
     401: "Get a fresh token for a member of the staff and send it as `Authorization: Bearer …`.",
     403: "Ask an administrator of the tenant for the right, or let somebody do it who has it.",
@@ -26,7 +26,6 @@ _CURE = {
     412: "Read the record again and repeat the change with its new ETag.",
     413: "Send less at once.",
     422: "Correct the request; `errors` and `pointer`, where present, name the place.",
-    428: "Read the record and send its ETag as `If-Match`.",
     500: "Tell the operator the request id of the answer.",
     503: "Try again after the seconds that `Retry-After` names.",
     None: "Not an answer of its own; it stands in the `error` of a job.",

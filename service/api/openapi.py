@@ -2,14 +2,12 @@
 
 FastAPI writes down the operations; here they get what a reader needs besides: the scopes in words, the headers that
 our dependencies read, an example of each answer, and the one shape of all refusals.
-`python -m service.api.openapi` writes `docs/openapi.json`, against which the next change is judged.
+`docs/openapi.json` keeps what was published, and the next change is judged against it.
 """
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -24,7 +22,6 @@ from service.api.problems import MEDIA_TYPE, FieldProblem, InternalError, Proble
 from service.api.samples import sample, with_nulls
 
 VERSION = "0.1.0"
-_FILE = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 _DESCRIPTION = """Keeps a company's customer base, makes sense of it and guards it.
 
 Send `Authorization: Bearer <token>`; a token's scopes are narrowed to what the staff row allows, and a record outside
@@ -172,11 +169,3 @@ def _referred(built: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str,
 
 def _names(part: Any) -> set[str]:
     return set(_REFERENCE.findall(orjson.dumps(part).decode()))
-
-
-if __name__ == "__main__":
-    from service.api.app import assemble
-
-    made = document(assemble())
-    _FILE.write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2) + b"\n")
-    sys.stdout.write(f"{len(list(operations(made)))} operations in {_FILE.name}\n")

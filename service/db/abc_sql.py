@@ -38,14 +38,17 @@ def statement(over: AbcOver, by: AbcMeasure, source: Source, borders: int) -> St
     def reached(sold_before: str) -> str:
         return " + ".join(f"(100 * ({sold_before}) >= :border{i}::int * whole.total)::int" for i in range(borders))
 
+    # Numbers of orders are few: each is a bucket of its own.
+    bucket = "width_bucket(total, bound)" if by is AbcMeasure.REVENUE else "total"
+    sampled = "total > 1 AND hashint8(total) & 1023 = 0" if by is AbcMeasure.REVENUE else "false"
     return sql(f"""
         WITH items AS MATERIALIZED ({_items(over, by, source)}),
         -- Bounds of buckets: values picked by their hash, the same in every run; 1 parts off the worthless.
         bounds AS MATERIALIZED (
             SELECT 1::bigint || coalesce(array_agg(DISTINCT total ORDER BY total), '{{}}') AS bound
-            FROM items WHERE total > 1 AND hashint8(total) & 1023 = 0
+            FROM items WHERE {sampled}
         ), buckets AS MATERIALIZED (
-            SELECT width_bucket(total, bound) AS bucket, min(total) AS low, max(total) AS high, count(*) AS n,
+            SELECT {bucket} AS bucket, min(total) AS low, max(total) AS high, count(*) AS n,
                 sum(greatest(total, 0)) AS amount, sum(least(total, 0)) AS negative
             FROM items, bounds GROUP BY 1
         ), whole AS MATERIALIZED (
@@ -57,16 +60,16 @@ def statement(over: AbcOver, by: AbcMeasure, source: Source, borders: int) -> St
             FROM buckets WINDOW better AS (ORDER BY bucket DESC ROWS UNBOUNDED PRECEDING)
         ), judged AS MATERIALIZED (
             SELECT ranked.*, CASE WHEN high > 0 THEN {reached("before")} ELSE {borders} END AS class,
-                high > 0 AND {reached("before")} <> {reached("before + amount")} AS cut
+                low < high AND high > 0 AND {reached("before")} <> {reached("before + amount")} AS cut
             FROM ranked, whole
         ),
         parts AS (
             SELECT k.before AS start, k.passed AS ahead, i.total, count(*) AS n, sum(i.total) AS amount
             FROM judged k JOIN items i ON i.total BETWEEN k.low AND k.high WHERE k.cut GROUP BY 1, 2, 3
         ), steps AS MATERIALIZED (
-            SELECT high AS value, n, amount, before, passed, class, cut FROM judged WHERE NOT cut
+            SELECT high AS value, n, amount, before, passed, class FROM judged WHERE NOT cut
             UNION ALL
-            SELECT p.total, n, amount, before, passed, {reached("before")}, true FROM (
+            SELECT p.total, n, amount, before, passed, {reached("before")} FROM (
                 SELECT total, n, amount, start + sum(amount) OVER better - amount AS before,
                     ahead + (sum(n) OVER better)::bigint - n AS passed
                 FROM parts WINDOW better AS (PARTITION BY start ORDER BY total DESC ROWS UNBOUNDED PRECEDING)
@@ -78,7 +81,7 @@ def statement(over: AbcOver, by: AbcMeasure, source: Source, borders: int) -> St
         ), enough AS (
             SELECT passed + div(
                 :border0::int * whole.total - 100 * before + 100 * value::numeric - 1, 100 * value::numeric) AS n
-            FROM steps, whole WHERE cut AND 100 * before < :border0::int * whole.total
+            FROM steps, whole WHERE value > 0 AND 100 * before < :border0::int * whole.total
                 AND 100 * (before + amount) >= :border0::int * whole.total
         ), first AS (
             SELECT item, total, rank() OVER (ORDER BY total DESC) AS place, coalesce(sum(greatest(total, 0)) OVER (

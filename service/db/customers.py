@@ -1,7 +1,6 @@
 """Customer records in Postgres: cards, pages, exact and word search, writes in sets."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -10,11 +9,11 @@ from uuid import UUID
 from service.db.errors import translate
 from service.db.session import REVEAL, Session
 from service.db.statement import Statement, sql
-from service.domain.customers.model import Contact, ExternalId, Record
+from service.domain.customers.model import RECORD_FIELDS, Contact, ExternalId, Record, as_mapping
 from service.domain.customers.ports import Stored, Written
 from service.domain.ids import new_id
 
-_FIELDS = tuple(field.name for field in fields(Record))
+_FIELDS = RECORD_FIELDS
 # Built by the database as text and passed through untouched: nothing is parsed twice.
 _CARD = f"""
 SELECT c.customer_id, c.display_name, {", ".join("c." + name for name in _FIELDS)},
@@ -52,12 +51,21 @@ _UPDATE = sql(
     f"UPDATE customers SET {', '.join(f'{name} = :{name}' for name in _WRITTEN)}, "
     "version = version + 1, updated_at = now() WHERE tenant_id = :tenant AND customer_id = :customer_id"
 )
-_ADD_IDS = sql("""
+_GIVEN_IDS = "unnest(:sources::text[], :external_ids::text[], :ids::uuid[]) AS u (source, external_id, customer_id)"
+# A row out of reach can't be seen and would abort an upsert: it is left alone, and what was not stored is asked for.
+_ADD_IDS = sql(f"""
     INSERT INTO customer_external_ids (tenant_id, source, external_id, customer_id)
-    SELECT :tenant, u.source, u.external_id, u.customer_id
-    FROM unnest(:sources::text[], :external_ids::text[], :ids::uuid[]) AS u (source, external_id, customer_id)
+    SELECT :tenant, u.source, u.external_id, u.customer_id FROM {_GIVEN_IDS} ORDER BY u.source, u.external_id
+    ON CONFLICT DO NOTHING RETURNING source, external_id, customer_id
+""")
+_TAKEN = sql(f"""
+    SELECT DISTINCT u.customer_id FROM {_GIVEN_IDS}
     WHERE NOT EXISTS (SELECT FROM customer_external_ids e WHERE e.tenant_id = :tenant AND e.source = u.source
                       AND e.external_id = u.external_id AND e.customer_id = u.customer_id)
+""")
+_DROP_IDS = sql(f"""
+    DELETE FROM customer_external_ids e USING {_GIVEN_IDS} WHERE e.tenant_id = :tenant AND e.source = u.source
+        AND e.external_id = u.external_id AND e.customer_id = u.customer_id
 """)
 _DROP_TOKENS = sql("DELETE FROM search_tokens WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[])")
 _ADD_TOKENS = sql("""
@@ -72,7 +80,7 @@ _ADD_CONTACTS = sql(f"""
     SELECT :tenant, u.* FROM unnest(:customer_ids::uuid[], :detail_ids::uuid[],
         {", ".join(f":{name}::{_CONTACT_TYPES.get(name, 'text')}[]" for name in _CONTACT)}) AS u
 """)
-_DELETE = sql("DELETE FROM customers WHERE tenant_id = :tenant AND customer_id = :customer_id")
+_DELETE = sql("DELETE FROM customers WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[])")
 _CLEAR = sql("""
     SELECT customer_id, detail_id, kind, label, value, normal, verdict FROM contact_details
     WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[]) ORDER BY customer_id, kind, detail_id
@@ -169,18 +177,25 @@ class PgCustomers:
         rows = await self._session.fetch(
             _OWNERS, sources=[one.source for one in ids], external_ids=[one.external_id for one in ids]
         )
-        return {ExternalId(source=r["source"], external_id=r["external_id"]): r["customer_id"] for r in rows}
+        return {_external(row): row["customer_id"] for row in rows}
 
-    async def insert(self, written: Sequence[Written], *, source: str) -> None:
+    async def insert(self, written: Sequence[Written], *, source: str) -> set[UUID]:
         await self._write(_INSERT, written)
-        await self._surroundings(written, source=source, fresh=True)
+        taken = await self._claim_ids(written)
+        if taken:
+            await self._session.execute(_DELETE, ids=list(taken))
+        await self._surroundings(_without(written, taken), source=source, fresh=True)
+        return taken
 
-    async def replace(self, written: Sequence[Written], *, source: str) -> None:
-        await self._write(_UPDATE, written)
-        await self._surroundings(written, source=source, fresh=False)
+    async def replace(self, written: Sequence[Written], *, source: str) -> set[UUID]:
+        taken = await self._claim_ids(written)
+        kept = _without(written, taken)
+        await self._write(_UPDATE, kept)
+        await self._surroundings(kept, source=source, fresh=False)
+        return taken
 
     async def delete(self, customer_id: UUID) -> None:
-        await self._session.execute(_DELETE, customer_id=customer_id)
+        await self._session.execute(_DELETE, ids=[customer_id])
 
     async def reveal(self, customer_ids: Sequence[UUID]) -> list[Mapping[str, Any]]:
         async with self._session.as_role(REVEAL):
@@ -202,7 +217,6 @@ class PgCustomers:
             if given:
                 await self._session.execute(_DROP_CONTACTS, ids=given)
         await self._add_tokens(written)
-        await self._add_ids(written)
         await self._add_contacts(written, source)
 
     async def _add_tokens(self, written: Sequence[Written]) -> None:
@@ -210,15 +224,19 @@ class PgCustomers:
         if pairs:
             await self._session.execute(_ADD_TOKENS, tokens=[p[0] for p in pairs], ids=[p[1] for p in pairs])
 
-    async def _add_ids(self, written: Sequence[Written]) -> None:
+    async def _claim_ids(self, written: Sequence[Written]) -> set[UUID]:
+        """Give the records their external ids; whose are not all to be had gets none of the new ones, and is named."""
         named = [(external, one.customer_id) for one in written for external in one.external_ids]
-        if named:
-            await self._session.execute(
-                _ADD_IDS,
-                sources=[external.source for external, _ in named],
-                external_ids=[external.external_id for external, _ in named],
-                ids=[customer_id for _, customer_id in named],
-            )
+        if not named:
+            return set()
+        won = await self._session.fetch(_ADD_IDS, **_ids(named))
+        if len(won) == len(named):
+            return set()
+        taken = {row["customer_id"] for row in await self._session.fetch(_TAKEN, **_ids(named))}
+        in_vain = [(_external(row), row["customer_id"]) for row in won if row["customer_id"] in taken]
+        if in_vain:
+            await self._session.execute(_DROP_IDS, **_ids(in_vain))
+        return taken
 
     async def _add_contacts(self, written: Sequence[Written], source: str) -> None:
         found = [(one.customer_id, contact) for one in written for contact in one.contacts or ()]
@@ -234,9 +252,25 @@ class PgCustomers:
         )
 
 
+def _without(written: Sequence[Written], taken: set[UUID]) -> Sequence[Written]:
+    return [one for one in written if one.customer_id not in taken] if taken else written
+
+
+def _external(row: Mapping[str, Any]) -> ExternalId:
+    return ExternalId(source=row["source"], external_id=row["external_id"])
+
+
+def _ids(named: Sequence[tuple[ExternalId, UUID]]) -> dict[str, object]:
+    return {
+        "sources": [external.source for external, _ in named],
+        "external_ids": [external.external_id for external, _ in named],
+        "ids": [customer_id for _, customer_id in named],
+    }
+
+
 def _columns(one: Written) -> dict[str, object]:
     record = one.record
-    return asdict(record) | {
+    return as_mapping(record) | {
         "customer_id": one.customer_id,
         "display_name": record.shown,
         "sort_name": record.sort_name,

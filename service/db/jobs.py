@@ -43,11 +43,23 @@ _FINISH = sql("""
         done = CASE WHEN :state = 'done' THEN coalesce(total, done) ELSE done END
     WHERE tenant_id = :tenant AND job_id = :job_id AND epoch = :epoch AND state = 'running'
 """)
+# What has not begun ends at once, with what it was to do; what runs is asked to stop.
 _CANCEL = sql("""
-    UPDATE jobs SET cancel_requested = true,
-        state = CASE WHEN state = 'queued' THEN 'cancelled' ELSE state END,
-        finished_at = CASE WHEN state = 'queued' THEN now() END
-    WHERE tenant_id = :tenant AND job_id = :job_id AND state IN ('queued', 'running')
+    WITH asked AS (
+        UPDATE jobs SET cancel_requested = true,
+            state = CASE WHEN state = 'queued' THEN 'cancelled' ELSE state END,
+            finished_at = CASE WHEN state = 'queued' THEN now() END
+        WHERE tenant_id = :tenant AND job_id = :job_id AND state IN ('queued', 'running')
+        RETURNING job_id, state
+    ), unbegun AS (SELECT job_id FROM asked WHERE state = 'cancelled'),
+    imported AS (
+        UPDATE imports i SET state = 'cancelled', finished_at = now() FROM unbegun u
+        WHERE i.tenant_id = :tenant AND i.job_id = u.job_id
+    ), exported AS (
+        UPDATE exports e SET state = 'cancelled', finished_at = now() FROM unbegun u
+        WHERE e.tenant_id = :tenant AND e.job_id = u.job_id
+    )
+    SELECT count(*) FROM asked
 """)
 
 
@@ -105,7 +117,7 @@ class PgJobs:
 
     async def cancel(self, job_id: UUID) -> bool:
         """Ask a job to stop; False when it has ended."""
-        return await self._session.execute(_CANCEL, job_id=job_id) > 0
+        return bool(await self._session.fetchval(_CANCEL, job_id=job_id))
 
 
 async def listen(url: str) -> asyncpg.Connection:

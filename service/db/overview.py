@@ -23,7 +23,7 @@ _DUE = """IN (SELECT t.customer_id, t.currency FROM purchase_totals t
 
 @cache
 def _statement(narrow: bool) -> Statement:
-    source = Source(windowed=False, stale=False, narrow=narrow)
+    source = Source(windowed=False, afresh=False, stale=False, narrow=narrow)
     return sql(f"""
         WITH figures AS (
             SELECT t.currency, t.orders, t.revenue, t.refunds, t.refunded, t.first_on, t.last_on

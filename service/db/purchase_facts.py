@@ -16,19 +16,23 @@ RIGHT = "t.latest_on <= :as_of AND (t.pending_from IS NULL OR t.pending_from > :
 STALE_CUSTOMERS = """SELECT t.customer_id FROM purchase_totals t
     WHERE t.tenant_id = :tenant AND (t.latest_on > :as_of OR t.pending_from <= :as_of)"""
 
-_LATER = (
-    "SELECT FROM purchase_totals t WHERE t.tenant_id = :tenant AND t.currency {0} :currency AND t.latest_on > :as_of"
-)
-_DUE = "SELECT FROM purchase_totals t WHERE t.tenant_id = :tenant AND t.pending_from <= :as_of"
-# One probe of an index each; a single OR would read the whole index.
-STALE = f"SELECT {' OR '.join(f'EXISTS ({probe})' for probe in (*map(_LATER.format, '=<>'), _DUE))}"
+_LATER = "t.tenant_id = :tenant AND t.currency {0} :currency AND t.latest_on > :as_of"
+_DUE = "t.tenant_id = :tenant AND t.pending_from <= :as_of"
+# How many totals can't be used, counted by one range of an index each, and how many rows all tenants keep.
+_COUNTS = [f"(SELECT count(*) FROM purchase_totals t WHERE {r})" for r in (*map(_LATER.format, "=<>"), _DUE)]
+STATE = f"""SELECT {" + ".join(_COUNTS)} AS stale,
+    (SELECT reltuples::bigint FROM pg_class WHERE oid = 'purchase_totals'::regclass) AS kept"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where the sums come from; `narrow` starts from the customers in reach instead of the whole tenant."""
+    """Where the sums come from: orders in a window, all orders, or totals (some of them stale).
+
+    `narrow` starts from the customers in reach instead of the whole tenant.
+    """
 
     windowed: bool
+    afresh: bool
     stale: bool
     narrow: bool
 
@@ -36,7 +40,7 @@ class Source:
 @cache
 def facts(source: Source, *, returns_only: bool = False, sample: str = "") -> str:
     """SELECT customer_id, last_on, orders, revenue; with `returns_only` also of those who only brought back."""
-    if source.windowed:
+    if source.windowed or source.afresh:
         return _from_orders(source, "", returns_only)
     kept = _from_totals(source, returns_only, sample)
     if not source.stale:

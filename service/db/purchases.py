@@ -7,7 +7,7 @@ from functools import cache
 from uuid import UUID
 
 from service.db import abc_sql, purchase_profile
-from service.db.purchase_facts import COUNTED, RIGHT, STALE, STALE_CUSTOMERS, Source, days, facts, value_of, within
+from service.db.purchase_facts import COUNTED, RIGHT, STALE_CUSTOMERS, STATE, Source, days, facts, value_of, within
 from service.db.purchase_profile import Profile, cell_of, sums
 from service.db.session import Session
 from service.db.statement import Statement, sql
@@ -23,8 +23,9 @@ _BEFORE_ALL = UUID(int=0)
 # What a scan of a million customers needs, until the transaction ends: memory, no compiling (it takes longer than it
 # saves), and plans for the very dates asked for (the sixth call would get a plan for any, three times as slow).
 _ROOM = "SET LOCAL work_mem = '128MB'; SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan"
-_KEPT_ROWS = sql("SELECT reltuples::bigint FROM pg_class WHERE oid = 'purchase_totals'::regclass")
-_IS_STALE = sql(STALE)
+_STATE = sql(STATE)
+# From one stale total in five on, reading all orders costs less than looking up those of each stale customer.
+_STALE_SHARE = 5
 
 
 class PgPurchases:
@@ -37,6 +38,7 @@ class PgPurchases:
         self._sampled_from = sampled_from
         self._sample_rows = sample_rows
         self._fewest = fewest
+        self._kept_rows = 0
         self._sources: dict[Basis, Source] = {}
         # What `distribution` learnt about the cells; good while the transaction's snapshot is the same.
         self._profiles: dict[tuple[Basis, Monetary], Profile] = {}
@@ -44,7 +46,7 @@ class PgPurchases:
     async def distribution(self, basis: Basis, monetary: Monetary, fractions: Sequence[Fraction]) -> Distribution:
         source = await self._source(basis)
         profile = None
-        if not (source.windowed or source.stale or source.narrow):
+        if not (source.windowed or source.afresh or source.stale or source.narrow):
             profile = await self._quick_profile(source, basis, monetary, fractions)
         profile = profile or await self._exact_profile(source, basis, monetary, fractions)
         self._profiles[basis, monetary] = profile
@@ -105,19 +107,25 @@ class PgPurchases:
         if basis not in self._sources:
             if not self._sources:
                 await self._session.command(_ROOM)
-            windowed = basis.window_days is not None
-            stale = await self._session.fetchval(_IS_STALE, currency=basis.currency, as_of=basis.as_of)
+            state = await self._session.fetchrow(_STATE, currency=basis.currency, as_of=basis.as_of)
+            assert state is not None
+            self._kept_rows = state["kept"]
             narrow = self._session.principal.reach is not Reach.TENANT
-            self._sources[basis] = Source(windowed=windowed, stale=bool(stale), narrow=narrow)
+            many = self._kept_rows >= self._sampled_from and state["stale"] * _STALE_SHARE > max(self._kept_rows, 0)
+            self._sources[basis] = Source(
+                windowed=basis.window_days is not None,
+                afresh=many and not narrow,
+                stale=state["stale"] > 0,
+                narrow=narrow,
+            )
         return self._sources[basis]
 
     async def _quick_profile(
         self, source: Source, basis: Basis, monetary: Monetary, fractions: Sequence[Fraction]
     ) -> Profile | None:
-        kept_rows = await self._session.fetchval(_KEPT_ROWS)
-        if kept_rows < self._sampled_from:
+        if self._kept_rows < self._sampled_from:
             return None
-        share = min(100.0, 100.0 * self._sample_rows / max(kept_rows, 1))
+        share = min(100.0, 100.0 * self._sample_rows / max(self._kept_rows, 1))
         sample = await self._session.fetchrow(
             purchase_profile.sample_statement(source, monetary),
             **_days(basis),
@@ -217,19 +225,20 @@ def _recorded(source: Source) -> str:
 
 
 def _recorded_again(source: Source) -> str:
-    return f"""SELECT count(*) FROM (
+    record = "SELECT FROM {0} x WHERE x.tenant_id = :tenant AND x.customer_id = s.customer_id AND x.{1} <= :as_of"
+    return f"""SELECT count(DISTINCT customer_id) FROM (
         SELECT t.customer_id FROM {within(source, "t")}
         WHERE t.tenant_id = :tenant AND t.latest_on > '-infinity' AND {RIGHT}
-        UNION SELECT o.customer_id FROM {within(source, "o")}
-        WHERE o.tenant_id = :tenant AND o.ordered_on <= :as_of AND o.customer_id IN ({STALE_CUSTOMERS})
-        UNION SELECT f.customer_id FROM {within(source, "f")}
-        WHERE f.tenant_id = :tenant AND f.refunded_on <= :as_of AND f.customer_id IN ({STALE_CUSTOMERS})
+        UNION ALL SELECT s.customer_id FROM ({STALE_CUSTOMERS}) s
+        WHERE EXISTS ({record.format("orders", "ordered_on")}) OR EXISTS ({record.format("refunds", "refunded_on")})
         ) everyone"""
 
 
 def _elsewhere(source: Source) -> str:
-    if source.windowed or source.stale:
-        return f"""SELECT count(*) FROM {within(source, "o")} WHERE o.tenant_id = :tenant
-            AND o.currency <> :currency AND {COUNTED.format("o")} AND {days(source, "o.ordered_on")}"""
-    return f"""SELECT coalesce(sum(t.orders), 0)::bigint FROM {within(source, "t")}
-        WHERE t.tenant_id = :tenant AND (t.currency < :currency OR t.currency > :currency)"""
+    others = "t.tenant_id = :tenant AND (t.currency < :currency OR t.currency > :currency)"
+    if not source.windowed and not source.stale:
+        return f"SELECT coalesce(sum(t.orders), 0)::bigint FROM {within(source, 't')} WHERE {others}"
+    # Most tenants trade in one currency: whether there is another is cheaply known.
+    return f"""SELECT CASE WHEN EXISTS (SELECT FROM purchase_totals t WHERE {others}) THEN (
+        SELECT count(*) FROM {within(source, "o")} WHERE o.tenant_id = :tenant
+            AND o.currency <> :currency AND {COUNTED.format("o")} AND {days(source, "o.ordered_on")}) ELSE 0 END"""

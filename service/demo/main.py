@@ -23,7 +23,7 @@ from service.db.embedded_tools import EmbeddedServerError
 from service.db.migrate import migrate
 from service.demo import company
 from service.demo.client import Refused, Service
-from service.demo.company import ADMIN, LEADS, Company
+from service.demo.company import ADMIN, LEADS, MANAGER, Company
 from service.demo.generate import CUSTOMER_FILES, LINE_COLUMNS, ORDERS_FILE, RETURN_PREFIX, Recipe, Truth, generate
 from service.demo.run import ImportFailed, Load, Show, Stage, farewell
 from service.domain.errors import DomainError
@@ -112,7 +112,7 @@ def _generated(console: Console, firm: Company, base_url: str, folder: Path, mak
 
 
 def _real(firm: Company, base_url: str, file: Path) -> Stage:
-    tokens = firm.tokens()
+    tokens = {name: token for name, token in firm.tokens().items() if name in (ADMIN, MANAGER)}
     with Service(base_url, tokens[ADMIN]) as admin:
         company.populate(admin)
     loads = (Load(path=file, caller=ADMIN),)

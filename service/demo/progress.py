@@ -28,7 +28,7 @@ class _Rows(TextColumn):
 
 
 def _progress(console: Console, *columns: TextColumn | DownloadColumn) -> Progress:
-    name = TextColumn("{task.description:<28}")
+    name = TextColumn("{task.description:<36}")
     return Progress(SpinnerColumn(finished_text="✓"), name, BarColumn(32), *columns, console=console)
 
 
@@ -36,7 +36,7 @@ def upload(console: Console, service: Service, path: Path, fields: dict[str, str
     """Send a file to be imported; returns the import as it was taken in."""
     with (
         _progress(console, DownloadColumn()) as progress,
-        progress.open(path, "rb", description=path.name[:28]) as file,
+        progress.open(path, "rb", description=path.name[:36]) as file,
     ):
         return service.upload("/v1/imports", path.name, file, fields)
 
@@ -70,7 +70,7 @@ def _whole(job: Json) -> float | None:
 def download(console: Console, service: Service, path: str, target: Path) -> int:
     """Save a file; returns its size."""
     with _progress(console, DownloadColumn()) as progress:
-        task = progress.add_task(target.name[:28], total=None)
+        task = progress.add_task(target.name[:36], total=None)
         size = service.download(path, target, lambda done, total: progress.update(task, completed=done, total=total))
         progress.update(task, completed=size, total=size)
         return size

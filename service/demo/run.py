@@ -177,7 +177,7 @@ def farewell(console: Console, stage: Stage) -> None:
 
 def paste(base_url: str, tokens: Mapping[str, str]) -> Iterable[str]:
     """Ready shell lines: a token for each caller, and what to ask."""
-    names = {name: f"TOKEN_{name.split()[0].upper()}" for name in tokens}
+    names = {name: f"TOKEN_{name.upper().replace('-', '_')}" for name in tokens}
     for name, token in tokens.items():
         yield f"{names[name]}={token}"
     first, *_, last = names.values()
@@ -189,5 +189,5 @@ def paste(base_url: str, tokens: Mapping[str, str]) -> Iterable[str]:
         "customers?limit=3&sort=name",
     )
     for path in paths:
-        yield f'curl -s -H "Authorization: Bearer ${first}" "{base_url}/v1/{path}"'
-    yield f'curl -s -H "Authorization: Bearer ${last}" "{base_url}/v1/me"'
+        yield f'curl -sw "\\n" -H "Authorization: Bearer ${first}" "{base_url}/v1/{path}"'
+    yield f'curl -sw "\\n" -H "Authorization: Bearer ${last}" "{base_url}/v1/me"'

@@ -65,21 +65,22 @@ def reasons(found: Iterable[Json], words: Words) -> Table:
 
 
 def rfm_groups(report: Json, words: Words) -> Table:
-    """The groups with their shares and means."""
+    """The groups with their shares and means; a narrow screen does without the bars."""
     currency = report["currency"]
+    bars = [""] if words.wide else []
     table = _table(
         f"RFM groups on {report['as_of']}",
-        "group", "customers", "share", "", f"revenue, {currency}", "of revenue", "R, days", "F, orders",
-        f"M, {currency}",
+        "group", "customers", "share", *bars, f"revenue, {currency}", "of it", "R, days", "F", f"M, {currency}",
         left=("group", ""),
     )  # fmt: skip
+    table.collapse_padding = not words.wide
     largest = max((float(group["share"] or 0) for group in report["groups"]), default=0) or 1
     for group in report["groups"]:
         table.add_row(
             group["group"],
             words.count(group["customers"]),
             words.percent(group["share"]),
-            bar(str(float(group["share"] or 0) / largest)),
+            *([bar(str(float(group["share"] or 0) / largest))] if bars else []),
             words.rounded(group["revenue"]),
             words.percent(group["revenue_share"]),
             words.decimal(group["mean_recency_days"]),
@@ -88,7 +89,8 @@ def rfm_groups(report: Json, words: Words) -> Table:
             style=_STYLES.get(group["group"], ""),
         )
     table.add_section()
-    table.add_row("all", words.count(report["population"]), "", "", words.rounded(report["revenue"]), style="bold")
+    whole = [words.count(report["population"]), "", *bars, words.rounded(report["revenue"])]
+    table.add_row("all", *whole, style="bold")
     return table
 
 
@@ -98,9 +100,10 @@ def rfm_grid(report: Json, words: Words) -> Table:
     scores = range(1, report["bins"] + 1)
     table = Table(title="R × F: customers by scores (5 is best)", box=box.SQUARE, show_lines=True, title_justify="left")
     table.title_style = "bold"
+    table.padding = (0, 1 if words.wide else 0)
     table.add_column("", justify="center")
     for f in scores:
-        table.add_column(f"F{f}", justify="center", no_wrap=True)
+        table.add_column(f"F{f}", justify="center")
     for r in reversed(scores):
         table.add_row(Text(f"R{r}", "bold"), *(_cell(cells[r, f], words) for f in scores))
     return table

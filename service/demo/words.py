@@ -13,10 +13,11 @@ REASONS = {
 
 
 class Words:
-    """The way of writing that fits where the text goes to."""
+    """The way of writing that fits where the text goes to, and whether there is room for bars."""
 
     def __init__(self, console: Console) -> None:
         self._space = _NARROW if console.is_terminal and console.encoding.startswith("utf") else " "
+        self.wide = console.width >= 110
 
     def count(self, number: int) -> str:
         """1 234 567."""

@@ -4,7 +4,8 @@ Categories say what kind of answer a refusal is; the HTTP surface maps each cate
 Concrete refusals live with their capability.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class DomainError(Exception):
@@ -17,6 +18,22 @@ class DomainError(Exception):
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.extra = extra
+
+
+def told(error: DomainError) -> dict[str, Any]:
+    """A refusal as plain values, to be kept and told again."""
+    return {"code": error.code, "detail": error.detail, "extra": error.extra}
+
+
+def retold(kept: Mapping[str, Any]) -> DomainError:
+    """The refusal that was kept, of the kind that its code names."""
+    waiting: list[type[DomainError]] = [DomainError]
+    while waiting:
+        kind = waiting.pop()
+        if kind.code == kept["code"]:
+            return kind(kept["detail"], **kept["extra"])
+        waiting += kind.__subclasses__()
+    raise LookupError(kept["code"])
 
 
 class Unauthenticated(DomainError):
@@ -42,11 +59,6 @@ class Conflict(DomainError):
 class Precondition(DomainError):
     code = "version-mismatch"
     title = "The record has changed since it was read; read it again and repeat the change."
-
-
-class PreconditionRequired(DomainError):
-    code = "if-match-required"
-    title = "Send If-Match with the ETag of the version that the change is based on."
 
 
 class Rejected(DomainError):

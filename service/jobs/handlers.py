@@ -7,7 +7,8 @@ from service.domain.exports.service import ExportService
 from service.domain.ingestion.service import IngestionService
 from service.domain.jobs import Job
 
-Handler = Callable[[Principal, Job], Awaitable[None]]
+# A handler says how many items came to which end, for the metrics; None where there is nothing to count.
+Handler = Callable[[Principal, Job], Awaitable[Mapping[str, int] | None]]
 
 
 def handlers(ingestion: IngestionService, exports: ExportService) -> Mapping[str, Handler]:

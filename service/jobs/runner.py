@@ -23,6 +23,7 @@ from service.domain.jobs import Job, JobsTransaction, Superseded
 from service.domain.ports import UnitOfWork
 from service.domain.staff import Directory
 from service.jobs.handlers import Handler
+from service.telemetry import IMPORT_ROWS
 
 _log = structlog.get_logger("jobs")
 # A database that is away for a moment; the job goes on behind its last watermark.
@@ -46,7 +47,9 @@ class Runner:
         if job is None:
             return
         try:
-            await self._handlers[job.kind](principal, job)
+            counted = await self._handlers[job.kind](principal, job)
+            for ending, rows in (counted or {}).items():
+                IMPORT_ROWS.labels(ending).inc(rows)
             outcome = "ended"
         except Superseded:
             outcome = "superseded"

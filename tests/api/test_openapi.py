@@ -34,7 +34,7 @@ def test_the_document_is_valid() -> None:
 
 
 def test_the_committed_document_is_current() -> None:
-    assert json.loads(_COMMITTED.read_text(encoding="utf-8")) == _built(), "run `python -m service.api.openapi`"
+    assert json.loads(_COMMITTED.read_text(encoding="utf-8")) == _built(), "run `make openapi >docs/openapi.json`"
 
 
 def test_the_version_is_that_of_the_package() -> None:

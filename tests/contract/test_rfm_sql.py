@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.db.purchase_profile import exact_fractions
+from service.db.purchase_facts import Source
+from service.db.purchase_profile import exact_fractions, scan_statement, scan_values, scanned_profile
 from service.db.purchases import PgPurchases
 from service.db.statement import sql
 from service.domain.segmentation import rfm, rfm_report
@@ -30,7 +31,7 @@ from service.domain.segmentation.rfm import (
 )
 from service.domain.segmentation.rfm_groups import Box, GroupMap
 from service.domain.segmentation.rfm_report import Cell, RfmReport, Surroundings
-from service.domain.segmentation.service import SegmentationService
+from service.domain.segmentation.service import SegmentationService, UnknownGroup
 from tests.contract.purchase_records import (
     TODAY,
     Facts,
@@ -181,9 +182,8 @@ def test_report_in_sql_is_the_report_in_python(stage: Stage, world: World, basis
 
 
 @_PROPERTY
-@given(world=worlds(), scheme=schemes())
-def test_sampled_scan_finds_what_the_sorts_find(stage: Stage, world: World, scheme: RfmScheme) -> None:
-    basis = Basis(currency="RUB", as_of=TODAY)
+@given(world=worlds(), basis=bases(), scheme=schemes())
+def test_large_bases_are_scored_as_small_ones(stage: Stage, world: World, basis: Basis, scheme: RfmScheme) -> None:
     fractions = rfm.wanted_fractions(scheme) or rfm.wanted_fractions(RfmScheme())
 
     async def play() -> tuple[tuple[Distribution, Counter[Cell]], tuple[Distribution, Counter[Cell]]]:
@@ -235,6 +235,55 @@ def test_pages_of_customers_bear_their_scores(
     _, rows = pure_scores(found, scheme, basis)
     expected = {ids[one.customer]: scores for one, scores in zip(found, rows, strict=True)}
     assert seen == {customer: scores for customer, scores in expected.items() if r in (None, scores[0])}
+
+
+@pytest.mark.parametrize("window_days", [None, 30])
+def test_even_widths_cut_between_the_quantiles(stage: Stage, window_days: int | None) -> None:
+    orders = tuple(_order(customer, customer) for customer in range(20))
+    world = World(customers=20, orders=orders, returns=())
+    basis = Basis(currency="RUB", as_of=TODAY, window_days=window_days)
+    scheme = on(RfmScheme(method=Method.EQUAL_WIDTH), basis)
+
+    async def play() -> RfmReport:
+        await stage.play(world)
+        return await SegmentationService(stage.tenant.uow, FixedClock()).rfm_report(stage.principal, scheme)
+
+    report = stage.run(play())
+    assert report == pure_report(world, scheme, basis)
+    assert [sum(cell.customers for cell in report.grid if cell.r == r) for r in range(1, 6)] == [4, 4, 4, 4, 4]
+
+
+def test_pages_of_an_unknown_group_are_refused(stage: Stage) -> None:
+    service = SegmentationService(stage.tenant.uow, FixedClock())
+    with pytest.raises(UnknownGroup):
+        stage.run(service.rfm_customers(stage.principal, RfmScheme(), group="vip"))
+
+
+def test_a_quantile_outside_its_bracket_is_noticed(stage: Stage) -> None:
+    """A sample may mislead; then the scan says so, and the exact way is gone."""
+    orders = tuple(replace(_order(i, i), total=i + 1) for i in range(40))
+    halves = [Fraction(1, 2)]
+    right = ((TODAY.toordinal() - 20, TODAY.toordinal() - 20),), ((1, 1),), ((20, 20),)
+    wrong_money = right[0], right[1], ((25, 30),)
+    too_little = right[0], right[1], ((1, 5),)
+    wrong_days = ((TODAY.toordinal() - 3, TODAY.toordinal()),), right[1], right[2]
+
+    async def play() -> list[bool]:
+        await stage.play(World(customers=40, orders=orders, returns=()))
+        source = Source(windowed=False, afresh=False, stale=False, narrow=False)
+        found = []
+        async with stage.tenant.uow.begin(stage.principal) as tx:
+            for brackets in (right, wrong_money, too_little, wrong_days):
+                rows = await tx.session.fetch(
+                    scan_statement(source, Monetary.SUM, (1, 1, 1)),
+                    currency="RUB",
+                    as_of=TODAY,
+                    **scan_values(brackets),
+                )
+                found.append(scanned_profile([tuple(row.values()) for row in rows], brackets, halves) is not None)
+        return found
+
+    assert stage.run(play()) == [True, False, False, False]
 
 
 def test_postgres_reads_quantiles_as_integers_do(stage: Stage) -> None:

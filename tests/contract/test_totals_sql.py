@@ -145,6 +145,18 @@ def test_buyers_are_no_prospects_any_more(stage: Stage) -> None:
     assert stage.run(play()) == [("customer", 2), ("prospect", 1)]
 
 
+def test_nobody_touched_means_nothing_done(stage: Stage) -> None:
+    async def play() -> list[dict[str, Any]]:
+        await stage.play(World(customers=1, orders=(_PAID,), returns=()))
+        before = await kept(stage)
+        async with stage.tenant.uow.begin(stage.principal) as tx:
+            await PgTotals(tx.session).refresh([], TODAY + timedelta(days=1))
+            await tx.commit()
+        return before if before == await kept(stage) else []
+
+    assert [row["orders"] for row in stage.run(play())] == [1]
+
+
 def test_a_manager_recomputes_within_his_reach(stage: Stage) -> None:
     async def play() -> list[int]:
         manager = await stage.tenant.staff(reach="own")

@@ -5,7 +5,7 @@ the first counted order. Whoever sees only part of the base may only place recor
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from typing import Any, Literal
 from uuid import UUID
@@ -80,6 +80,14 @@ class Record:
     def tokens(self) -> frozenset[str]:
         parts = (self.family_name, self.given_name, self.patronymic, self.legal_name, self.trade_name)
         return search_tokens(part for part in parts if part)
+
+
+RECORD_FIELDS = tuple(one.name for one in fields(Record))
+
+
+def as_mapping(record: Record) -> dict[str, Any]:
+    """The record's fields by name; shallow, which is a tenth of the work of `dataclasses.asdict`."""
+    return {name: getattr(record, name) for name in RECORD_FIELDS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,12 +38,15 @@ class Customers(Protocol):
         """The reachable records behind external ids."""
         ...
 
-    async def insert(self, written: Sequence[Written], *, source: str) -> None:
-        """New records with contacts, ids and search tokens. Raises ExternalIdTaken."""
+    async def insert(self, written: Sequence[Written], *, source: str) -> set[UUID]:
+        """New records with contacts, ids and search tokens; says which were left out.
+
+        A record is left out when another one, in reach or not, has one of its external ids.
+        """
         ...
 
-    async def replace(self, written: Sequence[Written], *, source: str) -> None:
-        """The new state of locked records; their version rises by one."""
+    async def replace(self, written: Sequence[Written], *, source: str) -> set[UUID]:
+        """The new state of locked records, their version rises by one; leaves out like `insert`."""
         ...
 
     async def delete(self, customer_id: UUID) -> None:

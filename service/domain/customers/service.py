@@ -3,24 +3,25 @@
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from service.domain.access import Principal, Scope
 from service.domain.customers.contacts import normalise
-from service.domain.customers.errors import NoCustomer, RepeatedInBatch
+from service.domain.customers.errors import ExternalIdTaken, NoCustomer, RepeatedInBatch
 from service.domain.customers.model import (
     Contact,
     ContactInput,
     ExternalId,
     Record,
+    as_mapping,
     checked,
     merge_patch,
     with_one_primary,
 )
 from service.domain.customers.ports import CustomersTransaction, Stored, Written
-from service.domain.errors import DomainError, Precondition
+from service.domain.errors import DomainError, Precondition, retold, told
 from service.domain.idempotency import Once
 from service.domain.ids import new_id
 from service.domain.ports import UnitOfWork
@@ -67,7 +68,8 @@ class CustomerService:
         async with self._uow.begin(principal) as tx:
             if known := await tx.idempotency.recall(once):
                 return UUID(known["customer_id"])
-            await tx.customers.insert([written], source="api")
+            if await tx.customers.insert([written], source="api"):
+                raise ExternalIdTaken
             await tx.journal.changed("customer", "created", written.customer_id, written.customer_id)
             await tx.journal.audit("customers.create", "customer", written.customer_id)
             await tx.idempotency.remember(once, 201, {"customer_id": str(written.customer_id)})
@@ -82,18 +84,22 @@ class CustomerService:
                 raise NoCustomer
             if expected is not None and stored.version != expected:
                 raise Precondition(current_version=stored.version)
-            await tx.customers.replace([self._changed(stored, draft, principal)], source="api")
+            if await tx.customers.replace([self._changed(stored, draft, principal)], source="api"):
+                raise ExternalIdTaken
             await tx.journal.changed("customer", "updated", customer_id, customer_id)
             await tx.journal.audit("customers.update", "customer", customer_id, fields=sorted(draft.changes))
             await tx.commit()
 
     async def put(self, principal: Principal, external_id: ExternalId, draft: Draft) -> tuple[UUID, bool]:
         """Create the record of an external id, or change the fields that the draft names. True when created."""
-        results = await self.batch(principal, [_with_id(draft, external_id)], atomic=True)
-        if results[0].problem is not None:
-            raise results[0].problem
-        assert results[0].customer_id is not None
-        return results[0].customer_id, results[0].outcome == "created"
+        draft = _with_id(draft, external_id)
+        result = (await self.batch(principal, [draft], atomic=True))[0]
+        if isinstance(result.problem, ExternalIdTaken):  # by one who was a moment faster, if not out of reach
+            result = (await self.batch(principal, [draft], atomic=True))[0]
+        if result.problem is not None:
+            raise result.problem
+        assert result.customer_id is not None
+        return result.customer_id, result.outcome == "created"
 
     async def batch(
         self, principal: Principal, drafts: Sequence[Draft | DomainError], *, atomic: bool, once: Once | None = None
@@ -104,21 +110,21 @@ class CustomerService:
         """
         async with self._uow.begin(principal, timeout_ms=60_000) as tx:
             if known := await tx.idempotency.recall(once):
-                return [ItemResult(index=i, outcome=o, customer_id=UUID(c) if c else None) for i, o, c in known]
+                return [_recalled(index, item) for index, item in enumerate(known)]
             plan = await self._plan(tx, principal, drafts)
-            results = [item for item, _ in plan]
-            if atomic and any(item.problem for item in results):
-                return [item if item.problem else ItemResult(index=item.index, outcome="skipped") for item in results]
+            taken: set[UUID] = set()
             for outcome, write in (("created", tx.customers.insert), ("updated", tx.customers.replace)):
                 chosen = [written for item, written in plan if written and item.outcome == outcome]
                 if chosen:
-                    await write(chosen, source="api")
-                for written in chosen:
-                    await tx.journal.changed("customer", outcome, written.customer_id, written.customer_id)
+                    taken |= await write(chosen, source="api")
+                ids = [written.customer_id for written in chosen if written.customer_id not in taken]
+                await tx.journal.changed_many("customer", outcome, ids, ids)
+            results = [_refused_if_taken(item, taken) for item, _ in plan]
+            if atomic and any(item.problem for item in results):
+                return [item if item.problem else ItemResult(index=item.index, outcome="skipped") for item in results]
             written_count = sum(1 for item in results if item.customer_id)
             await tx.journal.audit("customers.batch", "customer", records=written_count)
-            stored = [(r.index, r.outcome, str(r.customer_id) if r.customer_id else None) for r in results]
-            await tx.idempotency.remember(once, 200, stored)
+            await tx.idempotency.remember(once, 200, [_kept(item) for item in results])
             await tx.commit()
         return results
 
@@ -193,8 +199,29 @@ class CustomerService:
         return Written(customer_id=customer_id, record=record, contacts=contacts, external_ids=draft.external_ids)
 
 
+def _refused_if_taken(item: ItemResult, taken: set[UUID]) -> ItemResult:
+    if item.customer_id not in taken:
+        return item
+    return ItemResult(index=item.index, outcome="refused", problem=ExternalIdTaken())
+
+
+def _kept(item: ItemResult) -> list[Any]:
+    customer_id = str(item.customer_id) if item.customer_id else None
+    return [item.outcome, customer_id, told(item.problem) if item.problem else None]
+
+
+def _recalled(index: int, kept: Sequence[Any]) -> ItemResult:
+    outcome, customer_id, problem = kept
+    return ItemResult(
+        index=index,
+        outcome=outcome,
+        customer_id=UUID(customer_id) if customer_id else None,
+        problem=retold(problem) if problem else None,
+    )
+
+
 def _patched(record: Record, changes: Mapping[str, Any]) -> Record:
-    return Record(**merge_patch(asdict(record), changes))
+    return Record(**merge_patch(as_mapping(record), changes))
 
 
 def _with_id(draft: Draft, external_id: ExternalId) -> Draft:

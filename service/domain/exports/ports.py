@@ -1,15 +1,14 @@
 """What exports expect of a transaction. Everything is seen within the reach of its principal."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from service.domain.exports.policy import ExportPlan, ExportRequest
+from service.domain.files import Files
 from service.domain.idempotency import Idempotency
 from service.domain.jobs import Jobs
-from service.domain.files import Files
 from service.domain.ports import Journal, Transaction
 from service.domain.segmentation.basis import Basis
 from service.domain.segmentation.ports import Purchases

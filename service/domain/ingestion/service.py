@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from service.domain.access import Principal
-from service.domain.customers.model import ExternalId, Record, checked, merge_patch, with_one_primary
+from service.domain.customers.model import ExternalId, Record, as_mapping, checked, merge_patch, with_one_primary
 from service.domain.customers.ports import Written
 from service.domain.customers.service import Draft, LookupKey
 from service.domain.errors import Conflict, DomainError, NotFound, Unavailable
@@ -119,14 +119,18 @@ class IngestionService:
             await tx.commit()
         return import_id
 
-    async def run(self, principal: Principal, job: Job) -> None:
-        """Carry out an import: check the whole file, then apply it from the last watermark on."""
+    async def run(self, principal: Principal, job: Job) -> Mapping[str, int]:
+        """Carry out an import: check the whole file, then apply it from the last watermark on.
+
+        Returns how many rows this run has applied and rejected.
+        """
         run = await self._run_of(principal, job)
         if run.state not in ("queued", "running"):
-            return
+            return {}
+        state = _State(run)
         try:
             total = await self._checked(principal, job, run)
-            await self._apply(principal, job, run, total)
+            await self._apply(principal, job, run, state, total)
         except (Superseded, Unavailable):
             raise
         except DomainError as error:
@@ -136,6 +140,7 @@ class IngestionService:
             raise
         else:
             await self._end(principal, job, run, "done", None)
+        return state.since_start()
 
     def _mapping(
         self, principal: Principal, upload: Upload, first: bytes
@@ -182,9 +187,8 @@ class IngestionService:
         await asyncio.to_thread(lambda: list(reader.finish()))
         return reader.rows_read
 
-    async def _apply(self, principal: Principal, job: Job, run: ImportRun, total: int) -> None:
+    async def _apply(self, principal: Principal, job: Job, run: ImportRun, state: "_State", total: int) -> None:
         """Parse ahead in a thread while the batch before is being applied: both cores are at work."""
-        state = _State(run)
         queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
 
         async def parse() -> None:
@@ -306,7 +310,7 @@ class _State:
 
     def __init__(self, run: ImportRun) -> None:
         stored: Mapping[str, Any] = run.report or {"read": 0, "accepted": 0, "rejected": 0, "reasons": []}
-        self._stored = stored
+        self._begun = self._stored = stored
         self._counts = Counter(run.counts)
 
     def after(self, batch: Batch, applied: Applied) -> _After:
@@ -316,12 +320,17 @@ class _State:
         report.accepted -= len(applied.rejects)
         return _After(report, dict(self._counts + applied.counts))
 
+    def since_start(self) -> dict[str, int]:
+        """Rows applied and rejected since this run began."""
+        names = {"applied": "accepted", "rejected": "rejected"}
+        return {name: int(self._stored[key]) - int(self._begun[key]) for name, key in names.items()}
+
     def take(self, after: _After) -> None:
         self._stored, self._counts = after.report.stored(), Counter(after.counts)
 
 
 def _merged(base: Record, draft: Draft, principal: Principal) -> Record:
-    return checked(Record(**merge_patch(asdict(base), draft.changes)), principal)
+    return checked(Record(**merge_patch(as_mapping(base), draft.changes)), principal)
 
 
 def _mapping_of(run: ImportRun) -> ColumnMapping:

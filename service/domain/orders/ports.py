@@ -81,8 +81,8 @@ class Orders(Protocol):
 
     async def lock(self, order_ids: Sequence[UUID]) -> dict[UUID, StoredOrder]: ...
 
-    async def insert(self, orders: Sequence[OrderRow]) -> None:
-        """Raises OrderIdTaken."""
+    async def insert(self, orders: Sequence[OrderRow]) -> set[UUID]:
+        """New orders with their lines; says which were left out, since another order, in reach or not, has their id."""
         ...
 
     async def replace(self, orders: Sequence[OrderRow]) -> None: ...
