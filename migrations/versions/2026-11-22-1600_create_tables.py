@@ -154,6 +154,12 @@ CREATE TABLE files (
     CONSTRAINT pk_files PRIMARY KEY (tenant_id, file_id),
     CONSTRAINT fk_files_staff_tenant_id_staff_id FOREIGN KEY(tenant_id, staff_id) REFERENCES staff (tenant_id, staff_id)
 );
+CREATE TABLE chosen_customers (
+    tenant_id INTEGER NOT NULL,
+    choice_id UUID NOT NULL,
+    customer_id UUID NOT NULL,
+    CONSTRAINT pk_chosen_customers PRIMARY KEY (tenant_id, choice_id, customer_id)
+);
 CREATE TABLE idempotency_keys (
     tenant_id INTEGER NOT NULL,
     staff_id UUID NOT NULL,
@@ -416,5 +422,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute(
-        "DROP TABLE refund_lines, refunds, order_lines, import_rejects, search_tokens, purchase_totals, orders, imports, file_parts, exports, customer_external_ids, contact_details, team_members, products, jobs, idempotency_keys, files, deputies, customers, teams, staff, channels, changes, categories, audit, tenants"
+        "DROP TABLE chosen_customers, refund_lines, refunds, order_lines, import_rejects, search_tokens, purchase_totals, orders, imports, file_parts, exports, customer_external_ids, contact_details, team_members, products, jobs, idempotency_keys, files, deputies, customers, teams, staff, channels, changes, categories, audit, tenants"
     )

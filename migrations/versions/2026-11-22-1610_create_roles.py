@@ -61,6 +61,7 @@ OF_TENANT = {
     "channels": "SELECT",
     "products": "SELECT, INSERT, UPDATE",
     "categories": "SELECT, INSERT",
+    "chosen_customers": "SELECT, INSERT",
 }
 OF_MAKER = {
     "jobs": "SELECT, INSERT, UPDATE",
@@ -118,7 +119,7 @@ def protect_customers() -> None:
     for table in ("customer_external_ids", "purchase_totals"):
         policy(table, REVEAL, f"{IN_TENANT} AND {exists('customers', 'customer_id', table)}")
         grant("SELECT", table, REVEAL)
-    for table in ("staff", "teams", "channels"):
+    for table in ("staff", "teams", "channels", "chosen_customers"):
         policy(table, REVEAL, IN_TENANT)
         grant("SELECT", table, REVEAL)
 

@@ -390,7 +390,7 @@ async def delete_customer(customer_id: UUID, principal: Caller, services: Wired,
 
 
 @routes.put(
-    "/customers/by-external-id/{external_id}",
+    "/customers/by-external-id/{external_id:path}",
     response_model=Customer,
     summary="Create or change a customer by external id",
     **operation(

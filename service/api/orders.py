@@ -1,7 +1,7 @@
 """Purchases over HTTP: orders with lines, corrections, refunds, products."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -23,6 +23,7 @@ from service.api.schemas import (
     Key,
     LongText,
     Micros,
+    Moment,
     Money,
     Page,
     ProblemItem,
@@ -39,7 +40,7 @@ from service.domain.errors import DomainError, Precondition
 from service.domain.idempotency import KeyReused, StillRunning
 from service.domain.money import TooPrecise
 from service.domain.orders.errors import NoOrder, OrderIdTaken, RefundTooLarge, TotalMissing
-from service.domain.orders.model import Line, OrderDraft
+from service.domain.orders.model import Line, OrderDraft, in_zone
 from service.domain.orders.service import Correction
 
 routes = router("orders")
@@ -67,7 +68,7 @@ class LineIn(Input):
 class OrderIn(Input):
     """An order. The buyer is named by `customer_id` or by `customer_external_id`."""
 
-    ordered_at: Annotated[datetime, Field(description="Without a zone, the tenant's.")]
+    ordered_at: Annotated[Moment, Field(description="Without a zone, the tenant's.")]
     customer_id: UUID | None = None
     customer_external_id: Key | None = None
     customer_source: Source = ""
@@ -91,13 +92,13 @@ class OrderPut(OrderIn):
 class OrderCorrection(Input):
     status: OrderStatus | None = None
     total: Money | None = None
-    ordered_at: datetime | None = None
+    ordered_at: Moment | None = None
     sales_channel: Text | None = None
 
 
 class RefundIn(Input):
     amount: Annotated[Money, Field(gt=0)]
-    refunded_at: datetime | None = Field(None, description="Now, unless stated.")
+    refunded_at: Moment | None = Field(None, description="Now, unless stated.")
     external_id: Key | None = None
     source: Source = ""
     reason: LongText | None = None
@@ -147,8 +148,8 @@ class OrderQuery(Input):
     status: OrderStatus | None = None
     currency: Currency | None = None
     sales_channel: Text | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Moment | None = Field(None, description="Without a zone, the tenant's.")
+    until: Moment | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=1000)] | None = None
     count: Literal["exact"] | None = None
@@ -234,7 +235,10 @@ async def _list_fast(request: Request) -> Response:
 
 
 async def _page(services: Services, principal: Principal, query: OrderQuery) -> Response:
-    filters = query.filters
+    filters = {
+        name: in_zone(value, principal.time_zone) if isinstance(value, datetime) else value
+        for name, value in query.filters.items()
+    }
     after = _position(query.cursor)
     async with services.uow.begin(principal) as tx:
         rows = await tx.orders.page(filters, after=after, limit=query.limit + 1)
@@ -251,9 +255,9 @@ def _position(cursor: str | None) -> dict[str, object] | None:
         return None
     position = decode(cursor, "after_at", "after_id")
     try:
-        moment = datetime.fromisoformat(position["after_at"])
+        moment = datetime.fromisoformat(position["after_at"]).astimezone(UTC)
         return {"after_at": moment, "after_id": UUID(position["after_id"])}
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError):
         raise BadCursor(pointer="/cursor") from None
 
 
@@ -290,7 +294,7 @@ async def customer_orders(
     principal: Caller,
     services: Wired,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: str | None = None,
+    cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> Response:
     """The customer's orders, newest first."""
     async with services.uow.begin(principal) as tx:
@@ -318,7 +322,7 @@ async def create_order(body: OrderIn, principal: Caller, services: Wired, once: 
 
 
 @routes.put(
-    "/orders/by-external-id/{external_id}",
+    "/orders/by-external-id/{external_id:path}",
     response_model=Order,
     summary="Create or replace an order by external id",
     **operation(
@@ -420,7 +424,7 @@ async def list_products(
     principal: Caller,
     services: Wired,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: str | None = None,
+    cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> Response:
     """Products in the order of their SKU."""
     after = decode(cursor, "sku")["sku"] if cursor else ""

@@ -102,7 +102,8 @@ def problem_response(error: DomainError, instance: str, status: int | None = Non
 
 def pointer(location: Sequence[int | str]) -> str:
     """JSON Pointer of a validation error's place; where the request's part is plain, it is left out."""
-    parts = [str(part) for part in location]
+    # A member's name may be half of a surrogate pair, which no answer could hold.
+    parts = [str(part).encode(errors="replace").decode() for part in location]
     if parts and parts[0] in ("body", "path", "query", "header"):
         parts = parts[1:]
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)

@@ -4,7 +4,9 @@ A route without scopes does not start: deny by default. A *hot* operation (a rea
 without FastAPI's dependency solving, which took half of such a request; its signature documents it all the same.
 """
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Coroutine
+from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -22,6 +24,19 @@ from service.domain.errors import DomainError, MissingScope, Unavailable
 Hot = Callable[[Request], Awaitable[Response]]
 
 
+class ExactRequest(Request):
+    """A request whose JSON numbers keep every digit; what only Python takes for JSON (NaN) is refused."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            self._json = json.loads(await self.body(), parse_float=Decimal, parse_constant=_no_number)
+        return self._json
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
 class SecuredRoute(APIRoute):
     """A route that checks the principal's scopes before anything of the request is read."""
 
@@ -32,6 +47,14 @@ class SecuredRoute(APIRoute):
         super().__init__(path, endpoint, **options)
         self.scopes = tuple(Scope(name) for name in extra["x-scopes"])
         self.hot: Hot | None = getattr(endpoint, "hot", None)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def exactly(request: Request) -> Response:
+            return await answer(ExactRequest(request.scope, request.receive))
+
+        return exactly
 
     async def handle(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         principal: Principal = scope["principal"]

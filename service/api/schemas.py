@@ -1,7 +1,9 @@
 """Pieces of the wire format that several resources share."""
 
 import hashlib
+import math
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
@@ -16,6 +18,7 @@ from service.domain.idempotency import Once
 from service.domain.money import money_text
 
 ItemT = TypeVar("ItemT")
+_DEEPEST = 20
 
 
 class BadIdempotencyKey(Rejected):
@@ -35,17 +38,34 @@ def storable(text: str) -> str:
     return text
 
 
-def _storable_tree(value: Any) -> Any:
+def _storable_tree(value: Any, depth: int = 0) -> Any:
+    if depth > _DEEPEST:
+        raise ValueError(f"values may be nested {_DEEPEST} deep")
     if isinstance(value, str):
-        storable(value)
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            storable(name)
-            _storable_tree(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            _storable_tree(inner)
-    return value
+        return storable(value)
+    if isinstance(value, Mapping):
+        return {storable(name): _storable_tree(inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_storable_tree(inner, depth + 1) for inner in value]
+    return _storable_number(value) if isinstance(value, Decimal | int) else value
+
+
+def _storable_number(value: Decimal | int) -> float | int:
+    """What JSON readers agree on: whole numbers of 64 bits, and binary floating point."""
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise ValueError("a whole number must fit 64 bits; send longer ones as text")
+        return value
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large; send it as text")
+    return number
+
+
+def _in_our_times(moment: datetime) -> datetime:
+    if not 1900 <= moment.year <= 2100:
+        raise ValueError("the year must lie between 1900 and 2100")
+    return moment
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(storable)]
@@ -53,6 +73,7 @@ LongText = Annotated[str, StringConstraints(max_length=2000), AfterValidator(sto
 Key = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(storable)]
 Source = Annotated[str, StringConstraints(max_length=60), AfterValidator(storable)]
 Attributes = Annotated[dict[str, Any], Field(max_length=100), AfterValidator(_storable_tree)]
+Moment = Annotated[datetime, AfterValidator(_in_our_times)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 # The wire carries money as decimal strings; a JSON number is taken too, read from its digits.
 Money = Annotated[Decimal, Field(max_digits=19, decimal_places=6), PlainSerializer(str, return_type=str)]
@@ -116,7 +137,7 @@ def expected_version(request: Request) -> int | None:
     if tag is None or tag.strip() == "*":
         return None
     number = tag.strip().removeprefix("W/").strip('"')
-    if not number.isdigit() or len(number) > 9:
+    if not (number.isascii() and number.isdigit()) or len(number) > 9:
         raise BadVersion
     return int(number)
 

@@ -11,6 +11,7 @@ from service.domain.errors import (
     UnknownReference,
     UnstorableText,
 )
+from service.domain.money import TooPrecise
 from service.domain.orders.errors import OrderIdTaken
 
 # Keys are the constraint names of the metadata's naming convention.
@@ -31,6 +32,8 @@ def translate(error: Exception) -> Exception:
             return _constraint(error)
         case asyncpg.CharacterNotInRepertoireError() | asyncpg.UntranslatableCharacterError() | UnicodeEncodeError():
             return UnstorableText()
+        case asyncpg.NumericValueOutOfRangeError():
+            return TooPrecise("The customer's sums would be larger than can be kept.")
         case asyncpg.InsufficientPrivilegeError():
             # A row policy refused the write: for the caller the record does not exist.
             return NotFound()

@@ -19,10 +19,11 @@ from service.db.customers import _FILTERS as FILTERS
 from service.db.errors import translate
 from service.db.session import REVEAL, Session
 from service.db.statement import Statement, sql
-from service.domain.exports.cells import HARMLESS, PLAIN_STARTS, risky
+from service.domain.exports.cells import NUMBER, PHONE, PHONE_SIGNS, PLAIN_STARTS, risky
 from service.domain.exports.columns import Column, Part
 from service.domain.exports.policy import ExportPlan, ExportRequest
 from service.domain.exports.ports import Sink, StoredExport
+from service.domain.ids import new_id
 from service.domain.segmentation.basis import Basis
 from service.domain.segmentation.rfm import Cuts, Monetary
 from service.domain.segmentation.rfm_groups import Scores
@@ -49,12 +50,12 @@ _SETTLE = sql("""
         request = request || jsonb_build_object('clear', :clear::boolean)
     WHERE tenant_id = :tenant AND export_id = :export_id
 """)
-# Scored once, by the caller's own role; the role that reveals may read the list, but not the orders behind it.
-_CHOSEN = f"""
-    CREATE TEMP TABLE chosen_customers (customer_id uuid PRIMARY KEY) ON COMMIT DROP;
-    GRANT SELECT ON chosen_customers TO {REVEAL}
-"""
-_AMONG_CHOSEN = "EXISTS (SELECT FROM chosen_customers g WHERE g.customer_id = c.customer_id)"
+# Scored once, by the caller's own role; the role that reveals may read the list, but not the orders behind it. The rows
+# are there for this transaction alone, which is never committed (a temporary table would need a right of its own).
+_AMONG_CHOSEN = (
+    "EXISTS (SELECT FROM chosen_customers g WHERE g.tenant_id = c.tenant_id AND g.choice_id = :choice::uuid"
+    " AND g.customer_id = c.customer_id)"
+)
 # Up to here a customer's ids and contacts are looked up one by one; above, one pass over all of them is cheaper.
 _FEW = 20_000
 _ROOM = "SET LOCAL jit = off"
@@ -65,7 +66,7 @@ _ROOM_FOR_MANY = f"""{_ROOM}; SET LOCAL work_mem = '64MB'; SET LOCAL enable_nest
 
 _EXPRESSIONS = {
     "external_ids": "x.external_ids",
-    "tags": "CASE WHEN c.tags <> '{}' THEN array_to_string(c.tags, ' ') END",
+    "tags": "array_to_string(nullif(c.tags, '{}'), ' ')",
     "curator": "s.name",
     "team": "m.name",
     "channel": "h.name",
@@ -95,7 +96,7 @@ _JOINS = {
 class PgExports:
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._chosen = False
+        self._choice: UUID | None = None
 
     async def add(self, export_id: UUID, job_id: UUID, request: ExportRequest, plan: ExportPlan) -> None:
         principal = self._session.principal
@@ -136,21 +137,29 @@ class PgExports:
 
     async def choose(self, basis: Basis, monetary: Monetary, scores: Cuts, wanted: Sequence[Scores]) -> None:
         members, values = await _members(self._session, basis, monetary, scores, wanted)
-        await self._session.command(_CHOSEN)
-        filling = f"INSERT INTO chosen_customers SELECT customer_id FROM ({members.text}) g"
+        self._choice = new_id()
+        listed = f"SELECT {self._session.principal.tenant_id}, '{self._choice}'::uuid, customer_id"
+        filling = f"INSERT INTO chosen_customers (tenant_id, choice_id, customer_id) {listed} FROM ({members.text}) g"
         await self._session.execute(Statement(filling, members.names), **values)
-        await self._session.command("ANALYZE chosen_customers")
-        self._chosen = True
 
     async def count(self, filters: Mapping[str, str]) -> int:
-        return int(await self._session.fetchval(_counting(frozenset(filters), self._chosen), **filters))
+        return int(
+            await self._session.fetchval(
+                _counting(frozenset(filters), self._choice is not None), choice=self._choice, **filters
+            )
+        )
 
     async def stream(
         self, plan: ExportPlan, request: ExportRequest, currency: str, sink: Sink, *, expected: int
     ) -> int:
         few = expected <= _FEW
-        statement = rows_of(plan.columns, plan.clear, frozenset(request.filters), self._chosen, few)
-        values = {"tenant": self._session.principal.tenant_id, "currency": currency, **request.filters}
+        statement = rows_of(plan.columns, plan.clear, frozenset(request.filters), self._choice is not None, few)
+        values = {
+            "tenant": self._session.principal.tenant_id,
+            "currency": currency,
+            "choice": self._choice,
+            **request.filters,
+        }
         await self._session.command(_ROOM if few else _ROOM_FOR_MANY)
         async with self._session.as_role(REVEAL) if plan.clear else nullcontext():
             try:
@@ -170,10 +179,14 @@ class PgExports:
 
 def harmless(cell: str) -> str:
     """`cells.neutralise` as SQL over an expression of text; NULL stays NULL."""
-    plain = " OR ".join(f"ascii({cell}) BETWEEN {first} AND {last}" for first, last in PLAIN_STARTS)
+    # An odd bucket lies within a range of plain first signs; nearly every cell is settled there, read once.
+    borders = ",".join(f"{first},{last + 1}" for first, last in PLAIN_STARTS)
+    whole = f"octet_length({cell}) BETWEEN {PHONE_SIGNS[0]} AND {PHONE_SIGNS[1]}"
     return (
-        f"CASE WHEN {plain} THEN {cell} WHEN {cell} ~ '{risky(lowest=1)}' AND {cell} !~ '^{HARMLESS}$'"
-        f" THEN '''' || {cell} ELSE {cell} END"
+        f"CASE WHEN width_bucket(ascii({cell}), '{{{borders}}}'::int[]) % 2 = 1 THEN {cell}"
+        f" WHEN {cell} ~ '^{PHONE}$' AND (strpos({cell}, ' ') > 0 OR {whole}) THEN {cell}"
+        f" WHEN {cell} ~ '^{NUMBER}$' THEN {cell}"
+        f" WHEN {cell} ~ '{risky(lowest=1)}' THEN '''' || {cell} ELSE {cell} END"
     )
 
 

@@ -19,6 +19,7 @@ from service.domain.ids import new_id
 from service.domain.ingestion.documents import Document, Documents, rejected, sku_of
 from service.domain.ingestion.faults import Reject
 from service.domain.ingestion.ports import Applied
+from service.domain.ingestion.rows import OrderLine
 
 _LOCK = sql("SELECT pg_advisory_xact_lock(hashtextextended('import ' || :tenant::int::text, 0))")
 _BUYERS = sql("""
@@ -248,10 +249,8 @@ class _Batch:
                 self._refuse(document, "external-id-taken")
             elif stored is None:
                 fresh.append(document)
-            elif stored["import_id"] == self._import_id and stored["customer_id"] != buyer:
-                self._refuse(document, "customer-differs")
-            elif stored["import_id"] == self._import_id and stored["currency"] != document.currency:
-                self._refuse(document, "currency-differs")
+            elif stored["import_id"] == self._import_id and (code := _unlike(document, stored, buyer)):
+                self._refuse(document, code)
             else:
                 document.document_id = stored["document_id"]
                 self._touched.add(stored["customer_id"])
@@ -259,7 +258,7 @@ class _Batch:
         return fresh, going, []
 
     def _refuse(self, document: Document, code: str) -> None:
-        self._rejects += [rejected(line, code) for line in document.lines]
+        self._rejects += [rejected(row, code) for row in document.rows]
 
     def _arrays(self, documents: Sequence[Document], buyers: Mapping[str, UUID]) -> dict[str, object]:
         return {
@@ -280,7 +279,9 @@ class _Batch:
     async def _add_lines(
         self, statement: Statement, documents: Sequence[Document], products: Mapping[str, UUID]
     ) -> None:
-        lines = [(document.document_id, line) for document in documents for line in document.lines]
+        lines = [
+            (document.document_id, row) for document in documents for row in document.rows if isinstance(row, OrderLine)
+        ]
         if not lines:
             return
         await self._session.execute(
@@ -312,3 +313,12 @@ class _Batch:
 
     async def _changed(self, entity: str, kind: str, ids: Iterable[UUID], customers: Iterable[UUID]) -> None:
         await PgJournal(self._session).changed_many(entity, kind, list(ids), list(customers))
+
+
+def _unlike(document: Document, stored: Mapping[str, Any], buyer: UUID) -> str | None:
+    """Why a document that an earlier batch of this import began can't go on."""
+    if document.whole:
+        return "order-repeated"
+    if stored["customer_id"] != buyer:
+        return "customer-differs"
+    return "currency-differs" if stored["currency"] != document.currency else None

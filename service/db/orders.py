@@ -53,7 +53,12 @@ _COLUMNS = {
     "sales_channel": "text",
 }
 _ARRAYS = ", ".join(f":{name}::{kind}[]" for name, kind in _COLUMNS.items())
-_INSERT = sql(f"INSERT INTO orders (tenant_id, {', '.join(_COLUMNS)}) SELECT :tenant, u.* FROM unnest({_ARRAYS}) AS u")
+# An order out of reach can't be seen and would abort an upsert: it is left alone.
+_INSERT = sql(f"""
+    INSERT INTO orders (tenant_id, {", ".join(_COLUMNS)})
+    SELECT :tenant, u.* FROM unnest({_ARRAYS}) AS u ({", ".join(_COLUMNS)}) ORDER BY u.source, u.external_id
+    ON CONFLICT (tenant_id, source, external_id) DO NOTHING RETURNING order_id
+""")
 _REPLACE = sql(f"""
     UPDATE orders o SET customer_id = u.customer_id, status = u.status, currency = u.currency, total = u.total,
         ordered_at = u.ordered_at, ordered_on = u.ordered_on, sales_channel = u.sales_channel,
@@ -167,9 +172,10 @@ class PgOrders:
         rows = await self._session.fetch(_LOCK, ids=list(order_ids))
         return {row["order_id"]: StoredOrder(**dict(row)) for row in rows}
 
-    async def insert(self, orders: Sequence[OrderRow]) -> None:
-        await self._session.execute(_INSERT, **_columns(orders))
-        await self._add_lines(orders)
+    async def insert(self, orders: Sequence[OrderRow]) -> set[UUID]:
+        stored = {row["order_id"] for row in await self._session.fetch(_INSERT, **_columns(orders))}
+        await self._add_lines([order for order in orders if order.order_id in stored])
+        return {order.order_id for order in orders} - stored
 
     async def replace(self, orders: Sequence[OrderRow]) -> None:
         await self._session.execute(_REPLACE, **_columns(orders))

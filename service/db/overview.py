@@ -17,25 +17,28 @@ from service.db.statement import Statement, sql
 from service.domain.access import Reach
 
 # Sums leave the database as text: JSON numbers end at 64 bits.
-_DUE = """IN (SELECT t.customer_id, t.currency FROM purchase_totals t
-    WHERE t.tenant_id = :tenant AND (t.latest_on > :as_of OR t.pending_from <= :as_of))"""
 
 
 @cache
 def _statement(narrow: bool) -> Statement:
     source = Source(windowed=False, afresh=False, stale=False, narrow=narrow)
     return sql(f"""
-        WITH figures AS (
+        WITH due AS MATERIALIZED (
+            SELECT t.customer_id, t.currency FROM purchase_totals t
+            WHERE t.tenant_id = :tenant AND (t.latest_on > :as_of OR t.pending_from <= :as_of)
+        ), figures AS (
             SELECT t.currency, t.orders, t.revenue, t.refunds, t.refunded, t.first_on, t.last_on
             FROM {within(source, "t")} WHERE t.tenant_id = :tenant AND {RIGHT}
             UNION ALL
-            SELECT o.currency, 1, o.total - o.refunded, 0, 0, o.ordered_on, o.ordered_on FROM {within(source, "o")}
-            WHERE o.tenant_id = :tenant AND {COUNTED.format("o")} AND o.ordered_on <= :as_of
-                AND (o.customer_id, o.currency) {_DUE}
+            SELECT due.currency, 1, x.net, 0, 0, x.ordered_on, x.ordered_on FROM due CROSS JOIN LATERAL (
+                SELECT o.total - o.refunded AS net, o.ordered_on FROM {within(source, "o")}
+                WHERE o.tenant_id = :tenant AND {COUNTED.format("o")} AND o.ordered_on <= :as_of
+                    AND o.customer_id = due.customer_id AND o.currency = due.currency OFFSET 0) x
             UNION ALL
-            SELECT f.currency, 0, CASE WHEN f.order_id IS NULL THEN -f.amount ELSE 0 END, 1, f.amount, NULL, NULL
-            FROM {within(source, "f")} WHERE f.tenant_id = :tenant AND f.refunded_on <= :as_of
-                AND (f.customer_id, f.currency) {_DUE}
+            SELECT due.currency, 0, x.net, 1, x.amount, NULL, NULL FROM due CROSS JOIN LATERAL (
+                SELECT CASE WHEN f.order_id IS NULL THEN -f.amount ELSE 0 END AS net, f.amount
+                FROM {within(source, "f")} WHERE f.tenant_id = :tenant AND f.refunded_on <= :as_of
+                    AND f.customer_id = due.customer_id AND f.currency = due.currency OFFSET 0) x
         ), purchases AS (
             SELECT currency, sum(orders) AS orders, sum(revenue)::text AS revenue, sum(refunds) AS refunds,
                 sum(refunded)::text AS refunded, min(first_on) AS first_on, max(last_on) AS last_on

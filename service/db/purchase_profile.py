@@ -107,9 +107,6 @@ def cell_of(row: Sequence[Any], r: int = 0, f: int = 0, m: int | None = None) ->
     )
 
 
-# --- the exact way: three sorts, then one scan of the same facts ---------------------------------------------------
-
-
 @cache
 def exact_statement(source: Source, monetary: Monetary) -> Statement:
     quantiles = ", ".join(
@@ -158,9 +155,6 @@ def _spread(values: Sequence[Any]) -> Spread:
 def number(value: Any) -> int:
     """A letter's value as the domain counts it: days by their ordinal."""
     return value.toordinal() if isinstance(value, date) else int(value)
-
-
-# --- the quick way: a sample, then one scan ------------------------------------------------------------------------
 
 
 @cache

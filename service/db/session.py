@@ -157,9 +157,23 @@ class Transaction:
             busy = not connection.is_closed() and (broken or connection.is_in_transaction())
         except asyncpg.InterfaceError:
             return  # the server closed it, and the pool has taken it back already
-        if busy:
+        if not busy:
+            await self._pool.release(connection)
+        elif broken:
             await asyncio.shield(self._abandon(connection))
         else:
+            await self._end_reading(connection)
+
+    async def _end_reading(self, connection: Any) -> None:
+        """Roll back after a block that ended well; a task of its own to shield it would cost more than the rollback."""
+        try:
+            await connection.execute("ROLLBACK")
+        except BaseException as error:
+            with suppress(asyncpg.InterfaceError):
+                connection.terminate()
+            if not isinstance(error, _TRANSLATED):
+                raise
+        finally:
             await self._pool.release(connection)
 
     async def _abandon(self, connection: Any) -> None:

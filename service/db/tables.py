@@ -513,6 +513,16 @@ exports = Table(
     _one_of("state", "state", "queued", "running", "done", "failed", "cancelled"),
 )
 
+# The members of a segment while it is being exported: filled and read in one transaction that is never committed.
+chosen_customers = Table(
+    "chosen_customers",
+    metadata,
+    _tenant(),
+    _need("choice_id", Uuid),
+    _need("customer_id", Uuid),
+    PrimaryKeyConstraint("tenant_id", "choice_id", "customer_id"),
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

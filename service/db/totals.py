@@ -69,6 +69,10 @@ _BUYERS = sql("""UPDATE customers c SET status = 'customer', version = c.version
             WHERE t.tenant_id = :tenant AND t.customer_id = c.customer_id AND t.orders > 0)""")
 
 
+# A plan kept from when the tables were small would read them whole for every batch of a long import.
+_BATCH = 100
+
+
 class PgTotals:
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -81,6 +85,8 @@ class PgTotals:
         if not customer_ids:
             return
         touched = sorted(set(customer_ids))
+        if len(touched) > _BATCH:
+            await self._session.command("SET LOCAL plan_cache_mode = force_custom_plan")
         await self._session.execute(_LOCK, customers=touched)
         await self._session.execute(_RECOMPUTE, customers=touched, today=today)
         await self._session.execute(_BUYERS, customers=touched)

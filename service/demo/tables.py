@@ -65,22 +65,23 @@ def reasons(found: Iterable[Json], words: Words) -> Table:
 
 
 def rfm_groups(report: Json, words: Words) -> Table:
-    """The groups with their shares and means; a narrow screen does without the bars."""
+    """The groups with their shares and means; a narrow screen does without the bars and what they show."""
     currency = report["currency"]
-    bars = [""] if words.wide else []
+    bars = ["share", ""] if words.wide else []
+    marks = [f", {currency}", ", days", ", orders"] if words.wide else ["", "", ""]
     table = _table(
-        f"RFM groups on {report['as_of']}",
-        "group", "customers", "share", *bars, f"revenue, {currency}", "of it", "R, days", "F", f"M, {currency}",
+        f"RFM groups on {report['as_of']}, {currency}",
+        *("group", "customers", *bars, f"revenue{marks[0]}", "of it"),
+        *(f"R{marks[1]}", f"F{marks[2]}", f"M{marks[0]}"),
         left=("group", ""),
-    )  # fmt: skip
+    )
     table.collapse_padding = not words.wide
     largest = max((float(group["share"] or 0) for group in report["groups"]), default=0) or 1
     for group in report["groups"]:
         table.add_row(
             group["group"],
             words.count(group["customers"]),
-            words.percent(group["share"]),
-            *([bar(str(float(group["share"] or 0) / largest))] if bars else []),
+            *([words.percent(group["share"]), bar(str(float(group["share"] or 0) / largest))] if bars else []),
             words.rounded(group["revenue"]),
             words.percent(group["revenue_share"]),
             words.decimal(group["mean_recency_days"]),
@@ -89,7 +90,7 @@ def rfm_groups(report: Json, words: Words) -> Table:
             style=_STYLES.get(group["group"], ""),
         )
     table.add_section()
-    whole = [words.count(report["population"]), "", *bars, words.rounded(report["revenue"])]
+    whole = [words.count(report["population"]), *("" for _ in bars), words.rounded(report["revenue"])]
     table.add_row("all", *whole, style="bold")
     return table
 

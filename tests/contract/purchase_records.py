@@ -70,7 +70,7 @@ _DAYS = st.one_of(st.integers(-3, 3), st.integers(-40, 5), st.sampled_from([-365
 _AMOUNTS = st.sampled_from([0, 1, 5_000_000, 5_000_001, 10_000_000, 12_340_000])
 
 
-def worlds(most_customers: int = 9) -> st.SearchStrategy[World]:
+def worlds(most_customers: int = 14) -> st.SearchStrategy[World]:
     customer = st.integers(0, most_customers - 1)
     day = _DAYS.map(lambda offset: TODAY + timedelta(days=offset))
     currency = st.sampled_from(["RUB", "RUB", "RUB", "EUR", "USD"])
@@ -90,7 +90,8 @@ def worlds(most_customers: int = 9) -> st.SearchStrategy[World]:
     return st.builds(
         World,
         customers=st.just(most_customers + 1),
-        orders=st.lists(order, max_size=25).map(tuple),
+        # Lists are short unless asked to be long.
+        orders=st.one_of(st.lists(order, max_size=8), st.lists(order, min_size=20, max_size=60)).map(tuple),
         returns=st.lists(back, max_size=4).map(tuple),
     )
 

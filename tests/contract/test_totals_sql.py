@@ -84,7 +84,7 @@ def test_totals_are_what_the_records_come_to(stage: Stage, world: World) -> None
 
 
 @_PROPERTY
-@given(world=worlds(), cancelled=st.sets(st.integers(0, 24)), gone=st.booleans(), later=st.integers(-30, 10))
+@given(world=worlds(), cancelled=st.sets(st.integers(0, 59)), gone=st.booleans(), later=st.integers(-30, 10))
 def test_totals_follow_when_records_change(
     stage: Stage, world: World, cancelled: set[int], gone: bool, later: int
 ) -> None:
@@ -155,6 +155,16 @@ def test_nobody_touched_means_nothing_done(stage: Stage) -> None:
         return before if before == await kept(stage) else []
 
     assert [row["orders"] for row in stage.run(play())] == [1]
+
+
+def test_a_large_batch_is_recomputed_at_once(stage: Stage) -> None:
+    orders = tuple(replace(_PAID, customer=customer) for customer in range(150))
+
+    async def play() -> list[int]:
+        await stage.play(World(customers=150, orders=orders, returns=()))
+        return [row["orders"] for row in await kept(stage)]
+
+    assert stage.run(play()) == [1] * 150
 
 
 def test_a_manager_recomputes_within_his_reach(stage: Stage) -> None:

@@ -44,7 +44,10 @@ TRIGGERS: Ranges = (
 FIRST_SIGNS: Ranges = ((0x00, 0x00), (0x09, 0x0A), (0x0D, 0x0D))
 # Digits and letters: a cell that begins with one is plain, whatever follows.
 PLAIN_STARTS: Ranges = ((0x30, 0x39), (0x41, 0x5A), (0x61, 0x7A), (0xC0, 0x167F))
-HARMLESS = "(-[0-9]+([.,][0-9]+)?|[+][1-9][0-9]{6,14}|[+][1-9][0-9]{0,3}( [0-9•]+)+)"
+NUMBER = "-[0-9]+([.,][0-9]+)?"
+# Of a phone in one piece the length counts too; said apart, since a counted repetition doubles the cost of the pattern.
+PHONE = "[+][1-9][0-9]*( [0-9•]+)*"
+PHONE_SIGNS = (8, 16)
 
 
 def risky(lowest: int = 0) -> str:
@@ -54,7 +57,13 @@ def risky(lowest: int = 0) -> str:
 
 def neutralise(text: str) -> str:
     """The cell as it is written: with `'` in front when a spreadsheet could run it."""
-    return "'" + text if _RISKY.match(text) and not _HARMLESS.fullmatch(text) else text
+    return "'" + text if _RISKY.match(text) and not _exempt(text) else text
+
+
+def _exempt(text: str) -> bool:
+    if _PHONE.fullmatch(text):
+        return " " in text or PHONE_SIGNS[0] <= len(text) <= PHONE_SIGNS[1]
+    return _NUMBER.fullmatch(text) is not None
 
 
 def _class(ranges: Ranges, lowest: int) -> str:
@@ -63,4 +72,5 @@ def _class(ranges: Ranges, lowest: int) -> str:
 
 
 _RISKY = re.compile(risky())
-_HARMLESS = re.compile(HARMLESS)
+_NUMBER = re.compile(NUMBER)
+_PHONE = re.compile(PHONE)

@@ -1,7 +1,8 @@
 """Lines become documents: lines of one number are one order, or one unlinked return; its time is the earliest line's.
 
 The first line of a document says who bought, in which currency and status; a later line that names another buyer or
-currency is rejected. Equal lines are real and are all kept: a line is known by its row in the file.
+currency is rejected. Equal lines are real and are all kept: a line is known by its row in the file. In a file of whole
+orders each stands once; a second row of the same number is rejected, or the order would count twice.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ DIFFERENT = {
     "currency-differs": "Earlier lines of this order are in another currency.",
     "external-id-taken": "The customer's number belongs to a record out of the importer's reach.",
     "order-id-taken": "The order's number belongs to an order out of the importer's reach.",
+    "order-repeated": "An earlier row of this file is this very order.",
     "unknown-curator": "There is no staff member of this name.",
     "unknown-channel": "There is no acquisition channel of this code.",
 }
@@ -36,7 +38,12 @@ class Document:
     on: date
     amount: int = 0
     refunded: int = 0
-    lines: list[OrderLine] = field(default_factory=list)
+    rows: list[OrderLine | Order] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """It came as one row, by its total, and no later row may add to it."""
+        return isinstance(self.rows[0], Order)
 
 
 @dataclass(slots=True)
@@ -69,9 +76,9 @@ def group(rows: Iterable[OrderLine | Order], new_id: Callable[[], UUID]) -> Docu
             continue
         if row.ordered_at < document.at:
             document.at, document.on = row.ordered_at, row.ordered_on
+        document.rows.append(row)
         if isinstance(row, OrderLine):
             document.amount += row.amount
-            document.lines.append(row)
             sku = sku_of(row)
             if sku not in found.products:
                 found.products[sku] = (row.product or sku, row.category)
@@ -95,6 +102,8 @@ def _begun(row: OrderLine | Order, document_id: UUID) -> Document:
 
 
 def _difference(document: Document, row: OrderLine | Order) -> str | None:
+    if isinstance(row, Order):
+        return "order-repeated"
     if row.customer_id != document.customer:
         return "customer-differs"
     return "currency-differs" if row.currency != document.currency else None

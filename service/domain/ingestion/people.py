@@ -27,11 +27,11 @@ def draft(row: CustomerRow, source: str, staff: Mapping[str, UUID], channels: Ma
         changes["tags"] = list(row.tags)
     if row.curator is not None:
         if row.curator not in staff:
-            return _rejected(row, "curator", "unknown-curator")
+            return rejected(row, "curator", "unknown-curator")
         changes["curator_id"] = staff[row.curator]
     if row.channel is not None:
         if row.channel not in channels:
-            return _rejected(row, "channel", "unknown-channel")
+            return rejected(row, "channel", "unknown-channel")
         changes["channel_id"] = channels[row.channel]
     return Draft(changes=changes, external_ids=(ExternalId(source=source, external_id=row.external_id),))
 
@@ -56,6 +56,7 @@ def _name_from_display(row: CustomerRow, changes: dict[str, Any]) -> None:
         changes["given_name"] = row.display_name
 
 
-def _rejected(row: CustomerRow, field: str, code: str) -> Reject:
+def rejected(row: CustomerRow, field: str, code: str) -> Reject:
+    """The row as a reject, with its cells."""
     cells = tuple("" if value is None else str(value) for value in row[2:])
     return Reject(row.row, row.line, cells, (Violation(row.row, row.line, field, code, DIFFERENT[code]),))

@@ -259,7 +259,15 @@ class IngestionService:
             )
         origin = f"import {run.import_id}"
         if fresh:
-            await tx.customers.insert(list(fresh.values()), source=origin)
+            taken = await tx.customers.insert(list(fresh.values()), source=origin)
+            fresh = {ref: written for ref, written in fresh.items() if written.customer_id not in taken}
+            left_out = [row for row in rows if row.external_id not in fresh and row.external_id not in changed]
+            known_rejects = {reject.row for reject in rejects}
+            rejects += [
+                people.rejected(row, "external_id", "external-id-taken")
+                for row in left_out
+                if row.row not in known_rejects
+            ]
         if changed:
             await tx.customers.replace(list(changed.values()), source=origin)
         for kind, shelf in (("created", fresh), ("updated", changed)):

@@ -13,7 +13,7 @@ from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from service.domain.money import line_amount, to_micros
+from service.domain.money import line_amount, to_micros, total_of
 from service.domain.orders.errors import TotalMissing
 
 Status = Literal["new", "paid", "completed", "cancelled", "returned"]
@@ -60,7 +60,7 @@ class OrderDraft:
             return to_micros(self.total)
         if not self.lines:
             raise TotalMissing
-        return sum(line.micros for line in self.lines)
+        return total_of(line.micros for line in self.lines)
 
 
 def counts(status: str, total: int, refunded: int) -> bool:

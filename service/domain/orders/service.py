@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from service.domain.access import Principal
 from service.domain.customers.errors import NoCustomer
 from service.domain.customers.model import ExternalId
-from service.domain.errors import DomainError, Precondition
+from service.domain.errors import DomainError, Precondition, retold, told
 from service.domain.idempotency import Once
 from service.domain.ids import new_id
 from service.domain.money import to_micros
@@ -51,7 +52,8 @@ class OrderService:
                 return UUID(known["order_id"])
             buyer = await self._buyer(tx, draft)
             row = _row(draft, new_id(), buyer, principal)
-            await tx.orders.insert([row])
+            if await tx.orders.insert([row]):
+                raise OrderIdTaken
             await self._settle(tx, principal, "created", [row.order_id], [buyer])
             await tx.idempotency.remember(once, 201, {"order_id": str(row.order_id)})
             await tx.commit()
@@ -60,6 +62,8 @@ class OrderService:
     async def put(self, principal: Principal, draft: OrderDraft) -> tuple[UUID, bool]:
         """Create the order of an external id or replace it, lines included. True when created."""
         result = (await self.batch(principal, [draft], atomic=True))[0]
+        if isinstance(result.problem, OrderIdTaken):  # by one who was a moment faster, if not out of reach
+            result = (await self.batch(principal, [draft], atomic=True))[0]
         if result.problem is not None:
             raise result.problem
         assert result.order_id is not None
@@ -76,20 +80,19 @@ class OrderService:
         """Upsert many by external id in one transaction; refused items say why, the others are written."""
         async with self._uow.begin(principal, timeout_ms=60_000) as tx:
             if known := await tx.idempotency.recall(once):
-                return [OrderResult(index=i, outcome=o, order_id=UUID(c) if c else None) for i, o, c in known]
+                return [_recalled(index, item) for index, item in enumerate(known)]
             plan, former = await self._plan(tx, principal, drafts)
-            results = [item for item, _ in plan]
+            fresh = [row for item, row in plan if row and item.outcome == "created"]
+            taken = await tx.orders.insert(fresh) if fresh else set()
+            results = [_refused_if_taken(item, taken) for item, _ in plan]
             if atomic and any(item.problem for item in results):
                 return [i if i.problem else OrderResult(index=i.index, outcome="skipped") for i in results]
-            for outcome, write in (("created", tx.orders.insert), ("updated", tx.orders.replace)):
-                rows = [row for item, row in plan if row and item.outcome == outcome]
-                if rows:
-                    await write(rows)
-                    buyers = [row.customer_id for row in rows]
-                    gone = former if outcome == "updated" else []
-                    await self._settle(tx, principal, outcome, [row.order_id for row in rows], buyers, also=gone)
-            stored = [(r.index, r.outcome, str(r.order_id) if r.order_id else None) for r in results]
-            await tx.idempotency.remember(once, 200, stored)
+            if replaced := [row for item, row in plan if row and item.outcome == "updated"]:
+                await tx.orders.replace(replaced)
+                await self._settle_all(tx, principal, "updated", replaced, also=former)
+            if written := [row for row in fresh if row.order_id not in taken]:
+                await self._settle_all(tx, principal, "created", written)
+            await tx.idempotency.remember(once, 200, [_kept(item) for item in results])
             await tx.commit()
         return results
 
@@ -142,6 +145,18 @@ class OrderService:
             await tx.commit()
         return refund.refund_id
 
+    async def _settle_all(
+        self,
+        tx: OrdersTransaction,
+        principal: Principal,
+        kind: str,
+        rows: Sequence[OrderRow],
+        *,
+        also: Sequence[UUID] = (),
+    ) -> None:
+        ids, buyers = [row.order_id for row in rows], [row.customer_id for row in rows]
+        await self._settle(tx, principal, kind, ids, buyers, also=also)
+
     async def _settle(
         self,
         tx: OrdersTransaction,
@@ -154,8 +169,7 @@ class OrderService:
     ) -> None:
         """Totals, changes and audit of a write, in its own transaction."""
         await tx.totals.refresh(sorted({*buyers, *also}), self._clock.today(principal.time_zone))
-        for order_id, buyer in zip(order_ids, buyers, strict=True):
-            await tx.journal.changed("order", kind, order_id, buyer)
+        await tx.journal.changed_many("order", kind, order_ids, buyers)
         only = order_ids[0] if len(order_ids) == 1 else None
         await tx.journal.audit(f"orders.{kind}", "order", only, records=len(order_ids))
 
@@ -192,6 +206,27 @@ class OrderService:
             except DomainError as problem:
                 plan.append((OrderResult(index=index, outcome="refused", problem=problem), None))
         return plan, [stored.customer_id for stored in locked.values()]
+
+
+def _refused_if_taken(item: OrderResult, taken: set[UUID]) -> OrderResult:
+    if item.order_id not in taken:
+        return item
+    return OrderResult(index=item.index, outcome="refused", problem=OrderIdTaken())
+
+
+def _kept(item: OrderResult) -> list[Any]:
+    order_id = str(item.order_id) if item.order_id else None
+    return [item.outcome, order_id, told(item.problem) if item.problem else None]
+
+
+def _recalled(index: int, kept: Sequence[Any]) -> OrderResult:
+    outcome, order_id, problem = kept
+    return OrderResult(
+        index=index,
+        outcome=outcome,
+        order_id=UUID(order_id) if order_id else None,
+        problem=retold(problem) if problem else None,
+    )
 
 
 async def _locked(tx: OrdersTransaction, order_id: UUID) -> StoredOrder:
