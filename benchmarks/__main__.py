@@ -56,7 +56,9 @@ def _results(console: Console, server: Server, rows: Sequence[Row], options: arg
                 # The word comes before the step that it announces.
                 progress.advance(task, -1)
                 results.append(
-                    measured(row, sides, options.rounds, lambda step, task=task: progress.update(task, advance=1, step=step))
+                    measured(
+                        row, sides, options.rounds, lambda step, task=task: progress.update(task, advance=1, step=step)
+                    )
                 )
             progress.update(task, completed=2 + 2 * options.rounds, step=f"ratio {results[-1].ratio}")
     return results
@@ -67,7 +69,11 @@ def _table(results: Sequence[Result], where: str) -> Table:
     for result in results:
         ratio = f"[{'green' if result.reached else 'red'}]{result.ratio:.2f}[/]"
         spread = f"{result.spread[0]:.2f}…{result.spread[1]:.2f}"
-        figures = (f"{result.ours:,.4g}", f"{result.reference:,.4g}") if result.unit == "s" else (f"{result.ours:,.0f}", f"{result.reference:,.0f}")
+        figures = (
+            (f"{result.ours:,.4g}", f"{result.reference:,.4g}")
+            if result.unit == "s"
+            else (f"{result.ours:,.0f}", f"{result.reference:,.0f}")
+        )
         table.add_row(result.name, *figures, result.unit, ratio, f"{result.goal:.2f}", spread, str(result.rounds))
     return table
 

@@ -43,9 +43,7 @@ def subject(reach: str, number: int = 0) -> str:
 
 
 async def _fill(database: Database, size: Size) -> None:
-    tenant = await create_tenant(
-        database.owner_url, slug=SLUG, name="Bench", time_zone="Europe/Moscow", currency="RUB"
-    )
+    tenant = await create_tenant(database.owner_url, slug=SLUG, name="Bench", time_zone="Europe/Moscow", currency="RUB")
     assert tenant == 1
     granted = tuple(str(scope) for scope in Scope if not scope.startswith("reach:"))
     for number in range(MANAGERS):
@@ -68,7 +66,9 @@ async def _fill(database: Database, size: Size) -> None:
         )
         await _without_indexes(connection, _CUSTOMER_TABLES, _customers(size))
         if size.orders:
-            await _without_indexes(connection, ("orders", "refunds", "purchase_totals"), _orders(size), _REFUNDS, _TOTALS)
+            await _without_indexes(
+                connection, ("orders", "refunds", "purchase_totals"), _orders(size), _REFUNDS, _TOTALS
+            )
         for table in (*_CUSTOMER_TABLES, "orders", "refunds", "purchase_totals"):
             await connection.execute(f"VACUUM (FREEZE, ANALYZE) {table}")
         await connection.execute("CHECKPOINT")

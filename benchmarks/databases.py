@@ -45,7 +45,7 @@ class Server:
         """A migrated database without rows, in place of the one of that name."""
         postgres = self.embedded.url(user=SUPERUSER, database=SUPERUSER)
         run(postgres, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        run(self.embedded.url(user=OWNER, database=SUPERUSER), f"CREATE DATABASE \"{name}\" TEMPLATE template0")
+        run(self.embedded.url(user=OWNER, database=SUPERUSER), f'CREATE DATABASE "{name}" TEMPLATE template0')
         database = self.database(name)
         run(database.superuser_url, "REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO " + OWNER)
         migrate(database.owner_url, SERVICE, None)

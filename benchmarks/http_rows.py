@@ -53,12 +53,8 @@ def _page(server: Server, scale: float) -> Iterator[Sides]:
 
 
 ROWS = (
-    Row(
-        name="http.customer_by_key.raw", goal=0.8, unit="req/s", opened=partial(_by_key, reference="http_raw")
-    ),
-    Row(
-        name="http.customer_by_key.orm", goal=1.5, unit="req/s", opened=partial(_by_key, reference="http_orm")
-    ),
+    Row(name="http.customer_by_key.raw", goal=0.8, unit="req/s", opened=partial(_by_key, reference="http_raw")),
+    Row(name="http.customer_by_key.orm", goal=1.5, unit="req/s", opened=partial(_by_key, reference="http_orm")),
     Row(name="http.customer_page.raw", goal=0.6, unit="req/s", opened=_page),
 )
 
@@ -68,9 +64,7 @@ def _base(server: Server, scale: float) -> Database:
 
 
 @contextmanager
-def _side_by_side(
-    database: Database, paths: Sequence[str], staff: str, reach: str, reference: str
-) -> Iterator[Sides]:
+def _side_by_side(database: Database, paths: Sequence[str], staff: str, reach: str, reference: str) -> Iterator[Sides]:
     secret = secrets.token_urlsafe(48)
     ours_port, reference_port = _free_port(), _free_port()
     ours = [sys.executable, "-m", "service.cli", "serve", "--no-worker", "--port", str(ours_port)]
@@ -131,7 +125,9 @@ def _spec(path: Path, port: int, paths: Sequence[str], headers: Mapping[str, str
 
 
 def _agree(ours: Path, reference: Path) -> None:
-    said, expected = ([json.loads(body) for body in json.loads(path.read_text())["bodies"]] for path in (ours, reference))
+    said, expected = (
+        [json.loads(body) for body in json.loads(path.read_text())["bodies"]] for path in (ours, reference)
+    )
     for one, other in zip(said, expected, strict=True):
         if _plain(one) != _plain(other):
             raise RuntimeError(f"the sides answer differently:\n{one}\n{other}")

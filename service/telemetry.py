@@ -6,7 +6,8 @@ Only what is named here is logged: method, route template, status, time, ids. Ne
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
 
 import orjson
 import structlog
@@ -40,6 +41,29 @@ IMPORT_ROWS = Counter("clientbase_import_rows", "Rows of imports, applied or rej
 UNAVAILABLE = Counter("clientbase_unavailable", "Requests refused for lack of the database.", registry=REGISTRY)
 
 
+class RequestLog:
+    """One line a request. As JSON it goes past structlog, whose processors took a tenth of a read by key."""
+
+    def __init__(self) -> None:
+        self._lines: BinaryIO | None = None
+        self._log = structlog.get_logger("request")
+
+    def straight_to(self, lines: BinaryIO | None) -> None:
+        """Where lines of JSON go; None leaves them to structlog."""
+        self._lines = lines
+
+    def __call__(self, **told: object) -> None:
+        if self._lines is None:
+            self._log.info("request", **told)
+            return
+        told |= {"event": "request", "level": "info", "timestamp": datetime.now(UTC)}
+        self._lines.write(orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z))
+        self._lines.flush()
+
+
+log_request = RequestLog()
+
+
 def configure_logging(*, level: str = "info", json_logs: bool = True) -> None:
     """Send structlog and the standard library's loggers to standard error in one shape."""
     shared: list[structlog.typing.Processor] = [
@@ -50,7 +74,10 @@ def configure_logging(*, level: str = "info", json_logs: bool = True) -> None:
     factory: Callable[..., Any]
     if json_logs:
         # A line is bytes from the start, and leaves in one write.
-        renderer, factory = structlog.processors.JSONRenderer(orjson.dumps), structlog.BytesLoggerFactory(sys.stderr.buffer)
+        renderer, factory = (
+            structlog.processors.JSONRenderer(orjson.dumps),
+            structlog.BytesLoggerFactory(sys.stderr.buffer),
+        )
     else:
         renderer, factory = structlog.dev.ConsoleRenderer(), structlog.PrintLoggerFactory(sys.stderr)
     minimum = logging.getLevelNamesMapping()[level.upper()]
@@ -60,6 +87,7 @@ def configure_logging(*, level: str = "info", json_logs: bool = True) -> None:
         logger_factory=factory,
         cache_logger_on_first_use=True,
     )
+    log_request.straight_to(sys.stderr.buffer if json_logs and minimum <= logging.INFO else None)
     handler = logging.StreamHandler(sys.stderr)
     foreign = structlog.processors.JSONRenderer() if json_logs else renderer
     handler.setFormatter(

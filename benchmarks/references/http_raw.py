@@ -35,9 +35,7 @@ SELECT c.customer_id, c.display_name, c.kind, c.status, c.family_name, c.given_n
 FROM customers c
 """
 _BY_KEY = _CARD + "WHERE c.tenant_id = $1 AND c.customer_id = $2"
-_PAGE = _CARD + (
-    "WHERE c.tenant_id = $1 AND c.city = $2 AND c.status = $3 ORDER BY c.customer_id DESC LIMIT $4"
-)
+_PAGE = _CARD + ("WHERE c.tenant_id = $1 AND c.city = $2 AND c.status = $3 ORDER BY c.customer_id DESC LIMIT $4")
 _TENANT = 1
 
 

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import telemetry
 from service.api import (
@@ -21,12 +22,30 @@ from service.api import (
     staff,
 )
 from service.api.edge import Edge
+from service.api.routing import HotPaths
 from service.api.security import Gate, Principals
 from service.api.services import Services
 
 Opened = Callable[[], AbstractAsyncContextManager[Services]]
 # Reads by key and lists come first: routes are tried in this order.
 _MODULES = (customers, orders, segmentation, imports, exports, jobs, overview, staff, health, docs)
+
+
+class Application(FastAPI):
+    """FastAPI with edge and gate around all of it: what they answer, and every hot read, passes none of its layers."""
+
+    around: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.around is None or scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        await self.around(scope, receive, send)
+
+    async def within(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Everything that is FastAPI's own."""
+        await super().__call__(scope, receive, send)
 
 
 class _Late:
@@ -54,14 +73,14 @@ def assemble(
             late.principals = services.principals
             yield
 
-    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app = Application(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for module in _MODULES:
         app.router.routes.extend(module.routes.routes)
     problems.install(app)
     openapi.install(app)
-    app.add_middleware(Gate, principals=late)  # type: ignore[arg-type]
-    app.add_middleware(
-        Edge,
+    app.add_exception_handler(Exception, _failed)
+    app.around = Edge(
+        Gate(HotPaths(app.within, app.router.routes), principals=late),  # type: ignore[arg-type]
         requests=telemetry.REQUESTS,
         latency=telemetry.LATENCY,
         unavailable=telemetry.UNAVAILABLE,
@@ -69,3 +88,9 @@ def assemble(
         upload_bytes=upload_bytes,
     )
     return app
+
+
+async def _failed(request: Request, _: Exception) -> Response:
+    # FastAPI lets the exception through afterwards, and the edge writes it down.
+    problem = problems.InternalError(request_id=request.scope["request_id"])
+    return problems.problem_response(problem, request.url.path, 500)

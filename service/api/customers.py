@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from service.api.deps import Expected, OnceKey, Wired
+from service.api.deps import Expected, OnceKey, Wired, patiently
 from service.api.paging import BadCursor, decode, encode
 from service.api.problems import InvalidRequest, pointer
 from service.api.routing import Caller, hot, operation, router
@@ -342,7 +342,7 @@ async def list_customers(query: Annotated[CustomerQuery, Query()]) -> None:
 )
 async def create_customer(body: CustomerFields, principal: Caller, services: Wired, once: OnceKey) -> Response:
     """A new record. With an Idempotency-Key, the same request twice makes one record."""
-    customer_id = await services.customers.create(principal, body.draft(), once)
+    customer_id = await patiently(lambda: services.customers.create(principal, body.draft(), once))
     return await _show(services, principal, customer_id, 201)
 
 
@@ -442,7 +442,7 @@ async def batch_customers(
     """Up to 10 000 records by external id in one transaction. Good items are written, the others say why;
     with `atomic=true` it is all or none."""
     drafts = [_draft(index, item) for index, item in enumerate(body.items)]
-    results = await services.customers.batch(principal, drafts, atomic=atomic, once=once)
+    results = await patiently(lambda: services.customers.batch(principal, drafts, atomic=atomic, once=once))
     items = [
         {
             "index": one.index,

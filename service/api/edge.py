@@ -6,6 +6,7 @@ or the body: personal data can't hide in it.
 
 import re
 import time
+from itertools import count
 from typing import Any
 
 import structlog
@@ -15,9 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.problems import InternalError, problem_response
 from service.domain.errors import DomainError, TooLarge
 from service.domain.ids import new_id
+from service.telemetry import log_request
 
+# Requests are numbered within a process, whose own id is drawn once: a fresh random id would cost each a system call.
+_PROCESS = new_id().hex[-20:]
+_NUMBERS = count(1)
 _PLAIN_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
-_log = structlog.get_logger("request")
+_log = structlog.get_logger("api")
 
 
 class Edge:
@@ -99,8 +104,7 @@ class Edge:
         if status == 503:
             self._unavailable.inc()
         principal = scope.get("principal")
-        _log.info(
-            "request",
+        log_request(
             request_id=request_id,
             method=scope["method"],
             route=route,
@@ -115,7 +119,7 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _PLAIN_ID.fullmatch(value):
             return str(value.decode())
-    return new_id().hex
+    return f"{_PROCESS}-{next(_NUMBERS):x}"
 
 
 def _where(error: BaseException) -> tuple[type[BaseException], BaseException, Any]:

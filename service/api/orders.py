@@ -11,7 +11,7 @@ from fastapi import Query, Request, Response
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from service.api.customers import BatchIn, identifier, summary
-from service.api.deps import Expected, OnceKey, Wired
+from service.api.deps import Expected, OnceKey, Wired, patiently
 from service.api.paging import BadCursor, decode, encode
 from service.api.problems import InvalidRequest, pointer
 from service.api.routing import Caller, hot, operation, router
@@ -317,7 +317,7 @@ async def customer_orders(
 )
 async def create_order(body: OrderIn, principal: Caller, services: Wired, once: OnceKey) -> Response:
     """A purchase of a customer within your reach; products are made as the lines name them."""
-    order_id = await services.orders.create(principal, body.draft(), once)
+    order_id = await patiently(lambda: services.orders.create(principal, body.draft(), once))
     return await _show(services, principal, order_id, 201)
 
 
@@ -368,7 +368,7 @@ async def batch_orders(
 ) -> Response:
     """Up to 10 000 orders by external id in one transaction; refused items say why, the others are written."""
     drafts = [_draft(index, item) for index, item in enumerate(body.items)]
-    results = await services.orders.batch(principal, drafts, atomic=atomic, once=once)
+    results = await patiently(lambda: services.orders.batch(principal, drafts, atomic=atomic, once=once))
     items = [
         {"index": r.index, "outcome": r.outcome, "order_id": r.order_id, "problem": problem_item(r.problem)}
         for r in results
@@ -410,7 +410,8 @@ async def correct_order(
 async def refund_order(order_id: UUID, body: RefundIn, principal: Caller, services: Wired, once: OnceKey) -> Response:
     """Pay back part or all; an order refunded in full no longer counts as a purchase."""
     fields = dict(body)
-    await services.orders.refund(principal, order_id, fields.pop("amount"), **fields, once=once)
+    amount = fields.pop("amount")
+    await patiently(lambda: services.orders.refund(principal, order_id, amount, **fields, once=once))
     return await _show(services, principal, order_id, 201)
 
 

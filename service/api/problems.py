@@ -125,6 +125,8 @@ def install(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if isinstance(error.__cause__, DomainError):  # a refusal while the body was being read
+            return problem_response(error.__cause__, request.url.path)
         kinds: dict[int, type[DomainError]] = {404: NoSuchPath, 405: MethodNotAllowed, 413: errors.TooLarge}
         kind = kinds.get(error.status_code, MalformedBody)
         status = error.status_code if error.status_code in kinds else 422

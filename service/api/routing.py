@@ -5,14 +5,15 @@ without FastAPI's dependency solving, which took half of such a request; its sig
 """
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
-from starlette.types import Receive, Send
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from service.api.problems import InvalidRequest, responses
@@ -65,6 +66,34 @@ class SecuredRoute(APIRoute):
             await response(scope, receive, send)
             return
         await super().handle(scope, receive, send)
+
+
+class HotPaths:
+    """ASGI: hot operations are answered here, by their path alone; everything else goes on into FastAPI."""
+
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+        self._app = app
+        self._hot = [route for route in routes if isinstance(route, SecuredRoute) and route.hot]
+        for route in self._hot:
+            _refuse_shadowing(route, routes)
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "GET":
+            path = scope["path"]
+            for route in self._hot:
+                if match := route.path_regex.match(path):
+                    scope["route"] = route
+                    scope["path_params"] = match.groupdict()
+                    await route.handle(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+
+def _refuse_shadowing(hot: SecuredRoute, routes: Sequence[BaseRoute]) -> None:
+    """A hot path is tried first, so no route that was declared before it may answer some of its paths."""
+    for route in routes[: routes.index(hot)]:
+        if isinstance(route, SecuredRoute) and "GET" in (route.methods or ()) and hot.path_regex.match(route.path):
+            raise ValueError(f"{hot.path} would hide {route.path}")
 
 
 def router(tag: str) -> APIRouter:

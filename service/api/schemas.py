@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -76,7 +77,9 @@ Attributes = Annotated[dict[str, Any], Field(max_length=100), AfterValidator(_st
 Moment = Annotated[datetime, AfterValidator(_in_our_times)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 # The wire carries money as decimal strings; a JSON number is taken too, read from its digits.
-Money = Annotated[Decimal, Field(max_digits=19, decimal_places=6), PlainSerializer(str, return_type=str)]
+Money = Annotated[
+    Decimal, Field(max_digits=19, decimal_places=6), PlainSerializer(str, return_type=str, when_used="json")
+]
 Micros = Annotated[str, Field(examples=["1490.00"], description="A decimal string.")]
 
 
@@ -108,11 +111,23 @@ def problem_item(error: DomainError | None) -> dict[str, Any] | None:
     return {"type": f"/problems/{error.code}", "title": error.title, "detail": error.detail, **error.extra}
 
 
-def as_json(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+class Json(Response):
+    """An answer whose bytes are ready; its headers are laid out at once, where a mapping would be parsed again."""
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = body
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", b"application/json"),
+            *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()),
+        ]
+
+
+def as_json(value: object, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
     """The bytes of an answer, written once."""
-    return Response(
-        orjson.dumps(value, default=_plain), status_code=status, media_type="application/json", headers=headers
-    )
+    return Json(orjson.dumps(value, default=_plain), status, headers)
 
 
 def _plain(value: object) -> object:

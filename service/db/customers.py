@@ -85,7 +85,7 @@ _CLEAR = sql("""
     SELECT customer_id, detail_id, kind, label, value, normal, verdict FROM contact_details
     WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[]) ORDER BY customer_id, kind, detail_id
 """)
-_FILTERS: Mapping[str, str] = {
+FILTERS: Mapping[str, str] = {
     "status": "c.status = :status",
     "kind": "c.kind = :kind",
     "curator_id": "c.curator_id = :curator_id::uuid",
@@ -117,7 +117,7 @@ _MAX_WORDS = 6
 def _page(filters: frozenset[str], words: int, sort: str, after: bool, counting: bool) -> Statement:
     """The SQL of one shape of list; each shape is written once and then only filled."""
     order, later = _ORDERS[sort]
-    where = ["c.tenant_id = :tenant", *(_FILTERS[name] for name in sorted(filters))]
+    where = ["c.tenant_id = :tenant", *(FILTERS[name] for name in sorted(filters))]
     where += [
         "EXISTS (SELECT FROM search_tokens s WHERE s.tenant_id = c.tenant_id AND s.customer_id = c.customer_id"
         f" AND s.token >= :word{i} AND s.token < :word{i}_end)"

@@ -14,9 +14,9 @@ from uuid import UUID
 
 import asyncpg
 
-from service.db import purchases
-from service.db.customers import _FILTERS as FILTERS
+from service.db.customers import FILTERS
 from service.db.errors import translate
+from service.db.purchases import PgPurchases
 from service.db.session import REVEAL, Session
 from service.db.statement import Statement, sql
 from service.domain.exports.cells import NUMBER, PHONE, PHONE_SIGNS, PLAIN_STARTS, risky
@@ -136,7 +136,7 @@ class PgExports:
         )
 
     async def choose(self, basis: Basis, monetary: Monetary, scores: Cuts, wanted: Sequence[Scores]) -> None:
-        members, values = await _members(self._session, basis, monetary, scores, wanted)
+        members, values = await PgPurchases(self._session).members(basis, monetary, scores, wanted)
         self._choice = new_id()
         listed = f"SELECT {self._session.principal.tenant_id}, '{self._choice}'::uuid, customer_id"
         filling = f"INSERT INTO chosen_customers (tenant_id, choice_id, customer_id) {listed} FROM ({members.text}) g"
@@ -239,17 +239,6 @@ def _counting(filters: frozenset[str], chosen: bool) -> Statement:
 def _where(filters: frozenset[str], chosen: bool) -> str:
     wanted = ["c.tenant_id = :tenant", *(FILTERS[name] for name in sorted(filters))]
     return " AND ".join([*wanted, _AMONG_CHOSEN] if chosen else wanted)
-
-
-async def _members(
-    session: Session, basis: Basis, monetary: Monetary, scores: Cuts, wanted: Sequence[Scores]
-) -> tuple[Statement, dict[str, object]]:
-    """The customers of these scores as a query of their ids, and the values it needs."""
-    source = await purchases.PgPurchases(session)._source(basis)
-    values = purchases._days(basis) | purchases._floors(scores)
-    cells = [r * 10_000 + f * 100 + m for r, f, m in wanted]
-    statement = purchases._scored(source, monetary, False)
-    return statement, values | {"wanted": cells, "after": UUID(int=0), "limit": None}
 
 
 def _kept(request: ExportRequest) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from service.domain.jobs import Cancelled, Job, Superseded
 # The queue lives in a schema of its own; see the migration.
 QUEUE_SETTINGS = DBSettings(db_schema="jobs")
 ENTRYPOINT = "clientbase"
+# A job does no more than the token that asked for it could, whatever else the staff row allows.
+_SCOPES = "scopes"
 _ADD = sql("""
     INSERT INTO jobs (tenant_id, job_id, staff_id, kind, unit, request)
     VALUES (:tenant, :job_id, :staff_id, :kind, :unit, :request)
@@ -89,8 +91,14 @@ class PgJobs:
         """Queue work in this transaction; the payload names job, tenant and person, and nothing else."""
         job_id = new_id()
         principal = self._session.principal
+        scopes = sorted(principal.scopes)
         await self._session.execute(
-            _ADD, job_id=job_id, staff_id=principal.staff_id, kind=kind, unit=unit, request=dict(request)
+            _ADD,
+            job_id=job_id,
+            staff_id=principal.staff_id,
+            kind=kind,
+            unit=unit,
+            request=dict(request) | {_SCOPES: scopes},
         )
         payload = orjson.dumps({"job": str(job_id), "tenant": principal.tenant, "staff": str(principal.staff_id)})
         await self._session.fetch(_ENQUEUE, payload=[payload])
@@ -101,7 +109,7 @@ class PgJobs:
 
     async def start(self, job_id: UUID) -> Job | None:
         row = await self._session.fetchrow(_START, job_id=job_id)
-        return None if row is None else Job(job_id=job_id, **dict(row))
+        return None if row is None else Job(job_id=job_id, scopes=row["request"].pop(_SCOPES, ()), **dict(row))
 
     async def advance(self, job: Job, *, done: int, total: int | None) -> None:
         row = await self._session.fetchrow(_ADVANCE, job_id=job.job_id, epoch=job.epoch, done=done, total=total)

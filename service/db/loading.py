@@ -21,7 +21,8 @@ from service.domain.ingestion.faults import Reject
 from service.domain.ingestion.ports import Applied
 from service.domain.ingestion.rows import OrderLine
 
-_LOCK = sql("SELECT pg_advisory_xact_lock(hashtextextended('import ' || :tenant::int::text, 0))")
+# The turn goes with its connection, so one whose process was killed is over as well.
+_TURN = sql("SELECT pg_try_advisory_xact_lock(hashtextextended('import ' || :tenant::int::text, 0))")
 _BUYERS = sql("""
     SELECT external_id, customer_id FROM customer_external_ids
     WHERE tenant_id = :tenant AND source = :source AND external_id = ANY (:refs::text[])
@@ -126,6 +127,11 @@ class PgLoading:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    async def take_turn(self) -> bool:
+        """Be the tenant's one import until this transaction ends, which does nothing else and may take hours."""
+        await self._session.command("SET LOCAL idle_in_transaction_session_timeout = 0")
+        return bool(await self._session.fetchval(_TURN))
+
     async def placing(self) -> tuple[Mapping[str, UUID], Mapping[str, UUID]]:
         """Staff by subject and by name, and channels by code."""
         staff = await self._session.fetch(_STAFF)
@@ -134,9 +140,7 @@ class PgLoading:
         return by_name, channels
 
     async def apply_documents(self, documents: Documents, *, import_id: UUID, source: str) -> Applied:
-        """Buyers, products, orders and returns with their lines. Imports of one tenant apply one batch at a time."""
-        # One writer per tenant and moment: two imports that touch the same orders would deadlock otherwise.
-        await self._session.execute(_LOCK)
+        """Buyers, products, orders and returns with their lines."""
         batch = _Batch(self._session, documents, import_id=import_id, source=source)
         return await batch.apply()
 

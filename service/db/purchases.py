@@ -84,6 +84,15 @@ class PgPurchases:
         )
         return [ScoredCustomer(**dict(row)) for row in rows]
 
+    async def members(
+        self, basis: Basis, monetary: Monetary, scores: Cuts, wanted: Sequence[Scores]
+    ) -> tuple[Statement, dict[str, object]]:
+        """The customers whose scores are wanted, as a query that others build on, with the values it needs."""
+        statement = _scored(await self._source(basis), monetary, False)
+        cells = [r * 10_000 + f * 100 + m for r, f, m in wanted]
+        values = {**_days(basis), **_floors(scores), "wanted": cells, "after": UUID(int=0), "limit": None}
+        return statement, values
+
     async def surroundings(self, basis: Basis) -> Surroundings:
         source = await self._source(basis)
         row = await self._session.fetchrow(

@@ -5,7 +5,7 @@ allows, the widest `reach:` wins, and no reach at all means own. Reach decides w
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 from uuid import UUID
@@ -79,3 +79,9 @@ def widest_reach(scopes: frozenset[Scope]) -> Reach:
     if Scope.REACH_TENANT in scopes:
         return Reach.TENANT
     return Reach.TEAM if Scope.REACH_TEAM in scopes else Reach.OWN
+
+
+def narrowed(principal: Principal, asked_with: Iterable[str]) -> Principal:
+    """The principal of today with no more than the rights the request was made with."""
+    scopes = grant(asked_with, principal.scopes)
+    return replace(principal, scopes=scopes, reach=widest_reach(scopes))

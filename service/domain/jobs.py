@@ -4,7 +4,7 @@ Each run of a job carries an epoch, taken when it starts and checked in each of 
 thought dead and comes back finds that its epoch has passed and writes nothing more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -38,12 +38,13 @@ class Cancelled(DomainError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One run of a piece of long work."""
+    """One run of a piece of long work; `scopes` are those of the token that asked for it."""
 
     job_id: UUID
     kind: str
     epoch: int
     request: Mapping[str, Any]
+    scopes: Sequence[str]
 
 
 class Jobs(Protocol):

@@ -1,10 +1,12 @@
 """Claim, run, settle: PgQueuer hands a job over, the service named by its kind carries it out.
 
-A job's principal is resolved anew when it starts, so what the staff row no longer allows is not done. Each run takes an
-epoch; a run that was thought dead and comes back writes nothing more.
+A job's principal is resolved anew when it starts, so what the staff row no longer allows is not done, and narrowed to
+the scopes of the token that asked. Each run takes an epoch; a run that was thought dead and comes back writes nothing
+more.
 """
 
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +19,7 @@ from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job as Claimed
 from pgqueuer.queries import Queries
 
-from service.domain.access import Principal
+from service.domain.access import Principal, narrowed
 from service.domain.errors import DomainError, Unavailable
 from service.domain.jobs import Job, JobsTransaction, Superseded
 from service.domain.ports import UnitOfWork
@@ -26,7 +28,7 @@ from service.jobs.handlers import Handler
 from service.telemetry import IMPORT_ROWS
 
 _log = structlog.get_logger("jobs")
-# A database that is away for a moment; the job goes on behind its last watermark.
+# A database that is away for a moment, or another job that goes first; this one goes on behind its last watermark.
 _AGAIN = timedelta(seconds=2)
 
 
@@ -38,7 +40,12 @@ class Runner:
 
     async def run(self, payload: bytes) -> None:
         """Carry one job out to its end, whatever that is; a lost database leaves it to be taken up again."""
-        named = orjson.loads(payload)
+        try:
+            await self._run(orjson.loads(payload))
+        except Unavailable as error:
+            raise RetryRequested(delay=_AGAIN, reason=error.code) from error
+
+    async def _run(self, named: Mapping[str, str]) -> None:
         job_id = UUID(named["job"])
         principal = await self._directory.by_id(named["tenant"], UUID(named["staff"]))
         async with self._uow.begin(principal) as tx:
@@ -46,6 +53,7 @@ class Runner:
             await tx.commit()
         if job is None:
             return
+        principal = narrowed(principal, job.scopes)
         try:
             counted = await self._handlers[job.kind](principal, job)
             for ending, rows in (counted or {}).items():
@@ -53,8 +61,8 @@ class Runner:
             outcome = "ended"
         except Superseded:
             outcome = "superseded"
-        except Unavailable as error:
-            raise RetryRequested(delay=_AGAIN, reason=error.code) from error
+        except Unavailable:
+            raise
         except Exception as error:
             outcome = "failed"
             await self._fail(principal, job, error)

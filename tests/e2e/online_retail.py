@@ -114,7 +114,9 @@ def rfm(file: File, as_of: date) -> tuple[dict[str, Scored], dict[str, list[Deci
         "m": {c: money[c] for c in count},
     }
     cuts = {letter: _cuts(list(values.values())) for letter, values in letters.items()}
-    scores = {letter: {c: _score(v, values, cuts[letter]) for c, v in values.items()} for letter, values in letters.items()}
+    scores = {
+        letter: {c: _score(v, values, cuts[letter]) for c, v in values.items()} for letter, values in letters.items()
+    }
     scored = {}
     for c in count:
         r, f, m = (scores[letter][c] for letter in "rfm")

@@ -156,7 +156,9 @@ def test_a_bad_row_is_rejected_with_its_line_and_the_others_are_applied(service:
 
 def test_a_number_that_can_be_read_in_two_ways_is_not_guessed(service: RunningService) -> None:
     person = service.tenant().person()
-    report = person.imported(written([a_line(1, quantity=1, unit_price="1,234"), a_line(2, unit_price="5")]))
+    mapping = json.dumps({"kind": "order_lines", "columns": {name: name for name in HEADER}})
+    content = written([a_line(1, quantity=1, unit_price="1,234"), a_line(2, unit_price="5")])
+    report = person.imported(content, mapping=mapping)
     assert [(one["line"], one["code"]) for one in _rejects(person, report["import_id"])] == [("2", "ambiguous-number")]
 
 

@@ -71,20 +71,21 @@ def test_every_order_has_its_customer_earliest_time_and_sum(
     analyst: Person, file: File, numbers: dict[str, str]
 ) -> None:
     stored = {
-        one["external_id"]: (numbers[one["customer_id"]], datetime.fromisoformat(one["ordered_at"]), Decimal(one["total"]))
+        one["external_id"]: (
+            numbers[one["customer_id"]],
+            datetime.fromisoformat(one["ordered_at"]),
+            Decimal(one["total"]),
+        )
         for one in analyst.pages("/v1/orders")
     }
     zone = ZoneInfo("Europe/London")
     assert stored == {
-        number: (one.customer, one.at.replace(tzinfo=zone), one.amount)
-        for number, one in file.orders.items()
+        number: (one.customer, one.at.replace(tzinfo=zone), one.amount) for number, one in file.orders.items()
     }
 
 
 def test_every_return_is_unlinked_and_has_its_sum(analyst: Person, file: File) -> None:
-    rows = analyst.query(
-        "SELECT external_id, order_id, amount, refunded_on FROM refunds WHERE tenant_id = :tenant"
-    )
+    rows = analyst.query("SELECT external_id, order_id, amount, refunded_on FROM refunds WHERE tenant_id = :tenant")
     assert {r["external_id"]: (r["order_id"], r["amount"], r["refunded_on"]) for r in rows} == {
         number: (None, -one.amount * 1_000_000, one.at.date()) for number, one in file.returns.items()
     }
@@ -140,9 +141,7 @@ def test_the_rfm_report_sums_up_the_same_customers(
     assert [Decimal(cut) for cut in report["cuts"]["monetary"]] == cuts["m"]
 
 
-def test_abc_classes_are_those_of_the_second_computation(
-    analyst: Person, file: File, numbers: dict[str, str]
-) -> None:
+def test_abc_classes_are_those_of_the_second_computation(analyst: Person, file: File, numbers: dict[str, str]) -> None:
     totals = online_retail.net(file)
     classes = online_retail.abc(totals)
     report = analyst.read("/v1/abc", as_of=_AS_OF.isoformat(), top=200)
@@ -161,5 +160,6 @@ def test_abc_classes_are_those_of_the_second_computation(
 
 
 def _class_sum(name: str, classes: dict[str, str], totals: dict[str, Decimal]) -> tuple[int, Decimal]:
+    """How many items, and what the positive ones among them bring; the others stand in `negative`."""
     members = [totals[item] for item, found in classes.items() if found == name]
-    return len(members), sum(members, Decimal(0))
+    return len(members), sum((total for total in members if total > 0), Decimal(0))

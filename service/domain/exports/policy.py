@@ -6,7 +6,7 @@ wider ones that the staff row may allow beside them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from service.domain.access import Principal, Reach, Scope, grant, widest_reach
 from service.domain.errors import Rejected
@@ -82,12 +82,6 @@ def check_group(principal: Principal, group: str | None) -> None:
     principal.require(Scope.SEGMENTS_READ)
     if group not in DEFAULT_GROUPS.names:
         raise UnknownExportGroup(f"There is no RFM group {group!r}.", groups=list(DEFAULT_GROUPS.names))
-
-
-def narrowed(principal: Principal, asked_with: Iterable[str]) -> Principal:
-    """The principal of today with no more than the rights the request was made with."""
-    scopes = grant(asked_with, principal.scopes)
-    return replace(principal, scopes=scopes, reach=widest_reach(scopes))
 
 
 def check_fetch(principal: Principal, asked_with: Iterable[str], *, clear: bool) -> None:

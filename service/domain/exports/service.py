@@ -17,7 +17,7 @@ from uuid import UUID
 
 from service.domain.access import Principal, Scope
 from service.domain.errors import Conflict, DomainError, Forbidden, NotFound, Unavailable
-from service.domain.exports.policy import ExportPlan, ExportRequest, check_fetch, check_group, decide, narrowed
+from service.domain.exports.policy import ExportPlan, ExportRequest, check_fetch, check_group, decide
 from service.domain.exports.ports import ExportsTransaction, StoredExport
 from service.domain.idempotency import Once
 from service.domain.ids import new_id
@@ -93,7 +93,7 @@ class ExportService:
         if stored is None:
             raise NoExport
         try:
-            await self._carry_out(narrowed(principal, stored.scopes), job, stored)
+            await self._carry_out(principal, job, stored)
         except (Superseded, Unavailable):
             raise
         except DomainError as error:

@@ -94,6 +94,10 @@ class Imports(Protocol):
 class Loading(Protocol):
     """Sets of rows on their way into the base; each call is a handful of statements, whatever the number of rows."""
 
+    async def take_turn(self) -> bool:
+        """Be the one import of the tenant for as long as this transaction lives; False while there is another."""
+        ...
+
     async def apply_documents(self, documents: Documents, *, import_id: UUID, source: str) -> Applied: ...
 
     async def placing(self) -> tuple[Mapping[str, UUID], Mapping[str, UUID]]:

@@ -2,7 +2,8 @@
 
 A file-level fault (cut short, wrong encoding, unknown column) is found before the first row is applied, so a broken
 file changes nothing. A rejected row is data: it is kept with its reason. A run that was killed goes on behind the last
-watermark; the same file again is recognised by its content.
+watermark; the same file again is recognised by its content. Imports of one tenant follow one another: two that took
+turns within an order would each replace what the other has begun.
 """
 
 import asyncio
@@ -53,6 +54,11 @@ class ImportFailed(DomainError):
 class AlreadyImported(Conflict):
     code = "already-imported"
     title = "This very file was imported already; nothing was doubled. Send force=true to apply it again."
+
+
+class AnotherImport(Unavailable):
+    code = "another-import"
+    title = "Another import of this tenant is at work; this one follows."
 
 
 class UnrecognisedFile(UnknownPreset):
@@ -129,8 +135,12 @@ class IngestionService:
             return {}
         state = _State(run)
         try:
-            total = await self._checked(principal, job, run)
-            await self._apply(principal, job, run, state, total)
+            await self._go_on(principal, job, run)
+            async with self._uow.begin(principal) as turn:
+                if not await turn.loading.take_turn():
+                    raise AnotherImport
+                total = await self._checked(principal, job, run)
+                await self._apply(principal, job, run, state, total)
         except (Superseded, Unavailable):
             raise
         except DomainError as error:
@@ -181,11 +191,14 @@ class IngestionService:
         reader = BatchReader(_mapping_of(run), self._options(principal, run, skip_rows=1 << 62))
         async for part in self._parts(principal, run):
             await asyncio.to_thread(_drain, reader, part)
-            async with self._uow.begin(principal) as tx:
-                await tx.jobs.advance(job, done=run.watermark, total=None)
-                await tx.commit()
+            await self._go_on(principal, job, run)
         await asyncio.to_thread(lambda: list(reader.finish()))
         return reader.rows_read
+
+    async def _go_on(self, principal: Principal, job: Job, run: ImportRun) -> None:
+        async with self._uow.begin(principal) as tx:
+            await tx.jobs.advance(job, done=run.watermark, total=None)
+            await tx.commit()
 
     async def _apply(self, principal: Principal, job: Job, run: ImportRun, state: "_State", total: int) -> None:
         """Parse ahead in a thread while the batch before is being applied: both cores are at work."""
