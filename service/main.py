@@ -6,6 +6,7 @@ SO_REUSEPORT. Children end when their parent does, however it ends: they watch t
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from prometheus_client import multiprocess
 from service import telemetry
 from service.api.app import assemble
 from service.api.services import Services
+from service.api.wire import OnePacketProtocol
 from service.bootstrap import build_container
 from service.settings import Settings
 
@@ -99,10 +101,11 @@ def serve(settings: Settings, *, host: str, port: int, children: Sequence[Sequen
     config = uvicorn.Config(
         create_app(settings),
         loop="uvloop",
-        http="httptools",
+        http=OnePacketProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=20,
         lifespan="on",
     )
@@ -117,5 +120,8 @@ def serve(settings: Settings, *, host: str, port: int, children: Sequence[Sequen
                 task.cancel()
             await asyncio.gather(*supervised, return_exceptions=True)
 
+    # What is loaded by now stays; to look through it again at every full collection held requests up.
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(run())

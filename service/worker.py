@@ -18,8 +18,13 @@ async def _run(settings: Settings) -> None:
     connection = await listen(database_url(settings))
     manager = queue_manager(queries(connection), ENTRYPOINT, container.runner)
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        manager.shutdown.set()
+        container.runner.stop()
+
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, manager.shutdown.set)
+        loop.add_signal_handler(name, stop)
     # Millions of short-lived rows pass through here; what lives for ever need not be looked at each time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

@@ -3,7 +3,6 @@
 Six decimals hold every real price; a value with more is refused, never rounded.
 """
 
-from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from service.domain.errors import Rejected
@@ -41,16 +40,12 @@ def money_text(micros: int) -> str:
 
 
 def line_amount(unit_price: int, quantity: Decimal) -> int:
-    """Price × quantity in micros; a product finer than a micro is rounded half to even, too large a one is refused."""
-    return _bounded(int((unit_price * quantity).to_integral_value(rounding=ROUND_HALF_EVEN)))
+    """Price × quantity in micros; a product finer than a micro is rounded half to even."""
+    return int((unit_price * quantity).to_integral_value(rounding=ROUND_HALF_EVEN))
 
 
-def total_of(amounts: Iterable[int]) -> int:
-    """The sum of amounts in micros; refuses one that can't be kept."""
-    return _bounded(sum(amounts))
-
-
-def _bounded(micros: int) -> int:
+def bounded(micros: int) -> int:
+    """The same sum; refuses one that is too large to be kept."""
     if abs(micros) > _LIMIT:
         raise TooPrecise
     return micros

@@ -2,14 +2,16 @@
 
 A job's principal is resolved anew when it starts, so what the staff row no longer allows is not done, and narrowed to
 the scopes of the token that asked. Each run takes an epoch; a run that was thought dead and comes back writes nothing
-more.
+more. A worker that is told to stop lets go of its jobs at once: they go back to the queue, and on from where they were.
 """
 
+import asyncio
 import traceback
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 import orjson
@@ -30,6 +32,12 @@ from service.telemetry import IMPORT_ROWS
 _log = structlog.get_logger("jobs")
 # A database that is away for a moment, or another job that goes first; this one goes on behind its last watermark.
 _AGAIN = timedelta(seconds=2)
+T = TypeVar("T")
+
+
+class Stopping(Unavailable):
+    code = "worker-stopping"
+    title = "The worker stops; another takes the job up."
 
 
 class Runner:
@@ -37,11 +45,18 @@ class Runner:
         self._uow = uow
         self._directory = directory
         self._handlers = handlers
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Let go of what is being done; nothing is lost by it, since each step is a transaction."""
+        self._stopping.set()
 
     async def run(self, payload: bytes) -> None:
         """Carry one job out to its end, whatever that is; a lost database leaves it to be taken up again."""
         try:
-            await self._run(orjson.loads(payload))
+            await self._unless_stopped(self._run(orjson.loads(payload)))
+        except Stopping as error:
+            raise RetryRequested(reason=error.code) from error
         except Unavailable as error:
             raise RetryRequested(delay=_AGAIN, reason=error.code) from error
 
@@ -67,6 +82,19 @@ class Runner:
             outcome = "failed"
             await self._fail(principal, job, error)
         _log.info("job", kind=job.kind, job_id=str(job_id), epoch=job.epoch, outcome=outcome)
+
+    async def _unless_stopped(self, work: Awaitable[T]) -> T:
+        doing = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not doing.done():
+                raise Stopping
+            return await doing
+        finally:
+            stopping.cancel()
+            doing.cancel()
+            await asyncio.gather(doing, stopping, return_exceptions=True)
 
     async def _fail(self, principal: Principal, job: Job, error: Exception) -> None:
         code = error.code if isinstance(error, DomainError) else "internal-error"

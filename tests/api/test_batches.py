@@ -1,6 +1,7 @@
 """Many records at once, and requests sent twice: each item has its answer, and each key has its effect once."""
 
 import asyncio
+import json
 from typing import Any
 
 from service.domain.access import Principal
@@ -140,6 +141,27 @@ def test_ids_of_records_out_of_reach_are_refused_item_by_item(database: TestData
     in_the_api(database, scenario)
 
 
+def test_an_import_leaves_ids_out_of_reach_to_their_records(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        anna = await world.client(reach="own")
+        await head.post("/v1/customers/batch", json={"items": [_person(1)]})
+        mapping = {"kind": "customers", "columns": {"external_id": "no", "family_name": "name"}}
+        form = {"kind": "customers", "mapping": json.dumps(mapping), "source": "shop"}
+        file = {"file": ("customers.csv", b"no,name\nC-1,Stolen\nC-2,Petrova\n")}
+        started = await anna.post("/v1/imports", files=file, data=form)
+        assert started.status_code == 202, started.text
+        assert await world.run_jobs() == 1
+        card = (await anna.get(f"/v1/imports/{started.json()['import_id']}")).json()
+        assert (card["state"], card["rows_applied"], card["rows_rejected"]) == ("done", 1, 1), card
+        rejects = (await anna.get(f"/v1/imports/{card['import_id']}/rejects")).text
+        assert "external-id-taken" in rejects
+        names = {one["display_name"] for one in (await head.get("/v1/customers")).json()["items"]}
+        assert names == {"Иванова 1", "Petrova"}
+
+    in_the_api(database, scenario)
+
+
 def test_order_ids_out_of_reach_are_refused_item_by_item(database: TestDatabase) -> None:
     async def scenario(world: Api) -> None:
         head = await world.client()
@@ -201,8 +223,8 @@ def test_a_key_with_another_body_is_refused_and_belongs_to_its_owner_and_path(da
         assert theirs.json()["customer_id"] != first.json()["customer_id"]
         elsewhere = await head.post("/v1/customers/batch", json={"items": [PERSON]}, headers=key)
         assert elsewhere.json()["created"] == 1
-        for wrong in ("", "x" * 256, "ключ".encode(), "a\tb"):
-            refused = await head.post("/v1/customers", json=PERSON, headers={"Idempotency-Key": wrong})
+        for wrong in (b"", b"x" * 256, "ключ".encode(), b"a\tb"):
+            refused = await head.post("/v1/customers", json=PERSON, headers={b"Idempotency-Key": wrong})
             assert problem(refused) == (422, "bad-idempotency-key"), wrong
 
     in_the_api(database, scenario)

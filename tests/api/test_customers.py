@@ -86,8 +86,8 @@ def test_a_change_based_on_an_old_version_is_refused(database: TestDatabase) -> 
         assert problem(late) == (412, "version-mismatch")
         assert late.json()["current_version"] == 2
         assert problem(await head.delete(path, headers={"If-Match": '"1"'})) == (412, "version-mismatch")
-        for tag in ("abc", "", '"-1"', '"1.0"', b'"\xb2"', '"9999999999"'):
-            refused = await head.patch(path, json={}, headers={"If-Match": tag})
+        for tag in (b"abc", b"", b'"-1"', b'"1.0"', b'"\xb2"', b'"9999999999"'):
+            refused = await head.patch(path, json={}, headers={b"If-Match": tag})
             assert problem(refused) == (422, "bad-if-match"), tag
         assert (await head.patch(path, json={"city": "Тула"}, headers={"If-Match": "*"})).status_code == 200
         assert (await head.get(path)).json()["city"] == "Тула"
@@ -370,7 +370,7 @@ def test_contacts_replace_the_list_and_keep_one_primary_of_a_kind(database: Test
         assert len((await head.patch(path, json={"city": "Омск"})).json()["contacts"]) == 2
         assert (await head.patch(path, json={"contacts": []})).json()["contacts"] == []
         for kind, value, code in (
-            ("phone", "12", "invalid-phone"),
+            ("phone", "+7 912 ab", "invalid-phone"),
             ("email", "nobody", "invalid-email"),
             ("inn", "7707083894", "invalid-requisite"),
         ):

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from service.db.statement import sql
-from service.domain.access import Principal, Reach, Scope
+from service.domain.access import Principal, Reach, Scope, narrowed
 from service.domain.customers.model import ContactInput, ExternalId
 from service.domain.customers.service import CustomerService, Draft, LookupKey
 from service.domain.errors import DomainError, MissingScope
@@ -291,7 +291,7 @@ def test_a_job_has_no_wider_rights_than_the_token_that_asked(in_an_office: Play)
         left = head.scopes - {Scope.CONTACTS_REVEAL, Scope.REACH_TENANT}
         token = replace(head, reach=Reach.OWN, scopes=left)
         export_id, job = await office.started(token, columns=("city", "phone"))
-        await office.exports.run(head, job)
+        await office.exports.run(narrowed(head, job.scopes), job)
         assert await office.fetch(token, export_id) == b"city,phone\nMine,\n"
 
     in_an_office(scenario)

@@ -29,6 +29,7 @@ _SEEN = {
     "categories": "tenant",
     "changes": "customer",
     "channels": "tenant",
+    "chosen_customers": "tenant",
     "contact_details": "customer",
     "customer_external_ids": "customer",
     "customers": "customer",

@@ -14,16 +14,16 @@ from tests.postgres import migrated_database
 _COUNT = "SELECT count(*) AS n FROM order_lines WHERE tenant_id = :tenant"
 # Every total as it is, beside the same counted anew from orders, lines and returns.
 RECOUNT = """
-    SELECT x.external_id, coalesce(t.orders, 0) AS orders, coalesce(t.revenue, 0)::text AS revenue,
-        (SELECT count(*) FROM orders o WHERE o.tenant_id = x.tenant_id AND o.customer_id = x.customer_id) AS counted,
-        (SELECT coalesce(sum(o.total), 0)::text FROM orders o
-            WHERE o.tenant_id = x.tenant_id AND o.customer_id = x.customer_id) AS summed,
-        (SELECT coalesce(sum(l.amount), 0)::text FROM orders o
-            JOIN order_lines l ON l.tenant_id = o.tenant_id AND l.order_id = o.order_id
-            WHERE o.tenant_id = x.tenant_id AND o.customer_id = x.customer_id) AS lines
-    FROM customer_external_ids x
-    LEFT JOIN purchase_totals t ON t.tenant_id = x.tenant_id AND t.customer_id = x.customer_id
-    WHERE x.tenant_id = :tenant ORDER BY x.external_id
+    WITH summed AS (
+        SELECT order_id, sum(amount) AS amount FROM order_lines WHERE tenant_id = :tenant GROUP BY 1
+    ), bought AS (
+        SELECT o.customer_id, count(*) AS orders, sum(o.total) AS total, sum(s.amount) AS lines
+        FROM orders o LEFT JOIN summed s ON s.order_id = o.order_id WHERE o.tenant_id = :tenant GROUP BY 1
+    )
+    SELECT coalesce(t.orders, 0) AS orders, coalesce(t.revenue, 0)::text AS revenue, coalesce(b.orders, 0) AS counted,
+        coalesce(b.total, 0)::text AS summed, coalesce(b.lines, 0)::text AS lines
+    FROM (SELECT * FROM purchase_totals WHERE tenant_id = :tenant) t
+    FULL JOIN bought b ON b.customer_id = t.customer_id
 """
 
 

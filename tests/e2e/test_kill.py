@@ -1,5 +1,6 @@
 """Kill -9 in the middle of an import: it ends complete, with each order once, as if nothing had happened."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,6 +37,20 @@ def test_a_killed_import_ends_complete(
     assert left["state"] == "running"
     report = person.ended(import_id)
     assert outcome(person, report) == expected
+
+
+def test_a_service_that_is_stopped_lets_go_at_once_and_goes_on_later(
+    doomed: RunningService, expected: dict[str, Any]
+) -> None:
+    person = doomed.tenant().person()
+    import_id = person.begin(CONTENT)
+    person.when(import_id, past(0.3))
+    began = time.monotonic()
+    doomed.stop()
+    assert time.monotonic() - began < 10
+    doomed.start()
+    assert person.read(f"/v1/imports/{import_id}")["state"] == "running"
+    assert outcome(person, person.ended(import_id)) == expected
 
 
 def test_an_import_that_waits_survives_as_well(doomed: RunningService) -> None:

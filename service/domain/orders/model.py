@@ -13,7 +13,7 @@ from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from service.domain.money import line_amount, to_micros, total_of
+from service.domain.money import bounded, line_amount, to_micros
 from service.domain.orders.errors import TotalMissing
 
 Status = Literal["new", "paid", "completed", "cancelled", "returned"]
@@ -34,7 +34,7 @@ class Line:
     def micros(self) -> int:
         if self.amount is not None:
             return to_micros(self.amount)
-        return line_amount(to_micros(self.unit_price), self.quantity)
+        return bounded(line_amount(to_micros(self.unit_price), self.quantity))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class OrderDraft:
             return to_micros(self.total)
         if not self.lines:
             raise TotalMissing
-        return total_of(line.micros for line in self.lines)
+        return bounded(sum(line.micros for line in self.lines))
 
 
 def counts(status: str, total: int, refunded: int) -> bool:

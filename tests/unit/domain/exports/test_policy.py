@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from service.domain.access import Principal, Reach, Scope
+from service.domain.access import Principal, Reach, Scope, narrowed
 from service.domain.errors import MissingScope
 from service.domain.exports.columns import COLUMNS
 from service.domain.exports.policy import (
@@ -16,7 +16,6 @@ from service.domain.exports.policy import (
     check_fetch,
     check_group,
     decide,
-    narrowed,
 )
 
 EXPORTER = (Scope.EXPORTS_CREATE, Scope.CUSTOMERS_READ)
