@@ -37,6 +37,7 @@ FROM customers c
 _BY_KEY = _CARD + "WHERE c.tenant_id = $1 AND c.customer_id = $2"
 _PAGE = _CARD + ("WHERE c.tenant_id = $1 AND c.city = $2 AND c.status = $3 ORDER BY c.customer_id DESC LIMIT $4")
 _TENANT = 1
+POOL_SIZE = int(os.environ.get("POOL_SIZE", "10"))
 
 
 @asynccontextmanager
@@ -51,7 +52,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
     settings = {"timezone": "UTC"}
     async with asyncpg.create_pool(
-        os.environ["DATABASE_URL"], min_size=10, max_size=10, reset=no_reset, init=prepare, server_settings=settings
+        os.environ["DATABASE_URL"], min_size=POOL_SIZE, max_size=POOL_SIZE, reset=no_reset, init=prepare, server_settings=settings
     ) as pool:
         app.state.pool = pool
         yield

@@ -10,7 +10,7 @@ from tests.e2e.files import many, written
 from tests.e2e.running import Person, RunningService, wait_until_gone
 from tests.e2e.test_import_jobs import assert_totals_agree
 
-LINES = 60_000
+LINES = 40_000
 CONTENT = written(many(LINES, lines_each=7, customers=900, fault_every=100))
 # Orders of seven lines don't end where chunks do, so some are begun before a kill and go on after it.
 SETTINGS = {"JOBS__CHUNK_ROWS": "1000", "JOBS__HEARTBEAT_S": "2"}

@@ -1,4 +1,4 @@
-"""What the Online Retail file holds by the definitions, told by plain Python from the file alone: no code of the service."""
+"""What the Online Retail file holds by the definitions, in plain Python from the file alone: no code of the service."""
 
 import csv
 import gzip

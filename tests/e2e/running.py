@@ -1,4 +1,4 @@
-"""The service as people run it: a process with its children, on a port and a database of its own, and people who call it."""
+"""The service as people run it: a process with its children, a port and a database of its own, and its callers."""
 
 import asyncio
 import os
@@ -206,7 +206,7 @@ class Person:
         async def fetch() -> list[dict[str, Any]]:
             pool = await open_pool(self.tenant.service.database.service_url, size=1)
             try:
-                principal = await PgDirectory(pool).by_subject(self.tenant.slug, self.subject, self.scopes)
+                principal = await PgDirectory(pool).by_subject(self.tenant.slug, self.subject, tuple(self.scopes))
                 async with PgUnitOfWork(pool).begin(principal, timeout_ms=60_000) as tx:
                     # Nobody has analysed what a test has just imported: a join would be planned for one row.
                     await tx.session.command("SET LOCAL enable_nestloop = off")

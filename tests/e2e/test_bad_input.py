@@ -83,7 +83,11 @@ _CASES: dict[str, tuple[bytes, dict[str, str], str]] = {
     "cut gzip of a few lines": (gzip.compress(written([a_line(9)]))[:-4], {}, "truncated-file"),
     "cut inside a quoted cell": (written([a_line(9)]) + b'10,1,2024-03-01,"A', {}, "truncated-file"),
     "damaged gzip": (gzip.compress(_LONG)[:30_000] + _noise(2_000), {}, "corrupt-file"),
-    "cp1251 within UTF-8": (_LONG + "77,1,2024-03-01,Чай,1,1\r\n".encode("cp1251"), {"encoding": "utf-8"}, "wrong-encoding"),
+    "cp1251 within UTF-8": (
+        _LONG + "77,1,2024-03-01,Чай,1,1\r\n".encode("cp1251"),
+        {"encoding": "utf-8"},
+        "wrong-encoding",
+    ),
     "an encoding that isn't one": (written([a_line(9)]), {"encoding": "utf-9"}, "unknown-encoding"),
     "a column that the mapping lacks": (written([a_line(9)]), {"mapping": json.dumps(_MAPPING)}, "unknown-column"),
     "a column that the format lacks": (written([[*a_line(9), "x"]], [*HEADER, "colour"]), {}, "unknown-column"),

@@ -63,7 +63,8 @@ def _lines() -> bytes:
     return (
         header
         + "".join(
-            f"N{n},C{n},2024-{1 + n % 12:02}-{1 + n % 28:02} 10:00:00,S{n % 4000},Thing number {n % 4000},{n % 5 + 1},{n % 700}.25\n"
+            f"N{n},C{n},2024-{1 + n % 12:02}-{1 + n % 28:02} 10:00:00,"
+            f"S{n % 4000},Thing number {n % 4000},{n % 5 + 1},{n % 700}.25\n"
             for n in range(_LINES)
         )
     ).encode()
