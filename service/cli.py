@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -50,6 +51,11 @@ def _owner_url(settings: Settings) -> str:
     return settings.database.owner_url.get_secret_value()
 
 
+def _leave(*_: object) -> None:
+    """SIGTERM unwinds: uvicorn hands the signal on when it has shut down, and the embedded server has to be stopped."""
+    raise SystemExit(0)
+
+
 @contextmanager
 def _shared_metrics() -> Iterator[None]:
     """A folder through which the processes of one service add up their metrics; it must be named before they start."""
@@ -77,6 +83,7 @@ def serve(
         end_with_parent()
         serve_http(Settings(), host=host, port=port)
         return
+    signal.signal(signal.SIGTERM, _leave)
     with _shared_metrics(), _database(Settings()) as settings:
         from service.main import serve as serve_http
 

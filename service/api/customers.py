@@ -41,7 +41,7 @@ from service.domain.customers.errors import (
 from service.domain.customers.model import ContactInput, ExternalId
 from service.domain.customers.names import query_tokens
 from service.domain.customers.service import Draft
-from service.domain.errors import DomainError, Precondition
+from service.domain.errors import DomainError, Precondition, UnknownReference
 from service.domain.idempotency import KeyReused, StillRunning
 
 routes = router("customers")
@@ -328,6 +328,7 @@ async def list_customers(query: Annotated[CustomerQuery, Query()]) -> None:
         problems=(
             NameMissing,
             OutsideOwnReach,
+            UnknownReference,
             ExternalIdTaken,
             InvalidContact,
             InvalidEmail,
@@ -359,6 +360,7 @@ async def create_customer(body: CustomerFields, principal: Caller, services: Wir
             BadVersion,
             NameMissing,
             OutsideOwnReach,
+            UnknownReference,
             ExternalIdTaken,
             InvalidContact,
             InvalidEmail,
