@@ -52,7 +52,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
     settings = {"timezone": "UTC"}
     async with asyncpg.create_pool(
-        os.environ["DATABASE_URL"], min_size=POOL_SIZE, max_size=POOL_SIZE, reset=no_reset, init=prepare, server_settings=settings
+        os.environ["DATABASE_URL"],
+        min_size=POOL_SIZE,
+        max_size=POOL_SIZE,
+        reset=no_reset,
+        init=prepare,
+        server_settings=settings,
     ) as pool:
         app.state.pool = pool
         yield
