@@ -1,28 +1,32 @@
 """Customers over HTTP: records with masked contacts, lists, search, batches, and contacts in clear."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Request, Response
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
+from service.api.customer_schemas import (
+    BatchOut,
+    Customer,
+    CustomerFields,
+    CustomerQuery,
+    CustomerSearch,
+    Revealed,
+    RevealIn,
+)
 from service.api.deps import Expected, OnceKey, Wired, patiently
 from service.api.paging import BadCursor, decode, encode
 from service.api.problems import InvalidRequest, pointer
 from service.api.routing import Caller, hot, operation, router
 from service.api.schemas import (
-    Attributes,
     BadIdempotencyKey,
     BadVersion,
     Input,
     Key,
-    LongText,
     Page,
-    ProblemItem,
     Source,
-    Text,
     as_json,
     fragment,
     problem_item,
@@ -54,168 +58,6 @@ _EXAMPLE = {
     "external_ids": [{"source": "shop", "external_id": "C-1001"}],
     "contacts": [{"kind": "phone", "value": "+7 912 345-67-89"}, {"kind": "email", "value": "maria@example.com"}],
 }
-
-
-class ContactIn(Input):
-    kind: Literal["email", "phone", "messenger", "street", "inn", "kpp", "ogrn", "bic", "account", "vat", "iban"]
-    value: Annotated[str, Field(min_length=1, max_length=320)]
-    label: Text | None = None
-    is_primary: bool = False
-
-
-class ExternalIdIn(Input):
-    external_id: Key
-    source: Source = ""
-
-
-class CustomerFields(Input):
-    """The fields of a record that may be written; null clears one."""
-
-    kind: Literal["person", "organisation"] | None = None
-    status: Literal["prospect", "customer", "lapsed", "archived"] | None = None
-    family_name: Text | None = None
-    given_name: Text | None = None
-    patronymic: Text | None = None
-    legal_name: Text | None = None
-    trade_name: Text | None = None
-    birth_date: date | None = None
-    gender: Literal["female", "male"] | None = None
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
-    country: Text | None = None
-    region: Text | None = None
-    city: Text | None = None
-    postal_code: Text | None = None
-    curator_id: UUID | None = None
-    team_id: UUID | None = None
-    channel_id: UUID | None = None
-    tags: Annotated[list[Text], Field(max_length=50)] | None = None
-    attributes: Attributes | None = None
-    external_ids: Annotated[list[ExternalIdIn], Field(max_length=20)] = Field(default_factory=list)
-    contacts: Annotated[list[ContactIn], Field(max_length=50)] | None = None
-
-    def draft(self) -> Draft:
-        changes = self.model_dump(exclude_unset=True, exclude={"external_ids", "contacts"})
-        contacts = self.contacts if "contacts" in self.model_fields_set else None
-        return Draft(
-            changes=changes,
-            contacts=None if contacts is None else [ContactInput(**one.model_dump()) for one in contacts],
-            external_ids=tuple(ExternalId(**one.model_dump()) for one in self.external_ids),
-        )
-
-
-class ContactOut(BaseModel):
-    detail_id: UUID
-    kind: str
-    value: str = Field(description="Masked.", examples=["+7 ••• ••• 67 89"])
-    label: str | None
-    is_primary: bool
-    verdict: Literal["valid", "possible", "invalid"]
-    verified_at: datetime | None
-
-
-class ExternalIdOut(BaseModel):
-    source: str
-    external_id: str
-
-
-class Customer(BaseModel):
-    """A record with its contacts masked."""
-
-    customer_id: UUID
-    display_name: str
-    kind: Literal["person", "organisation"]
-    status: Literal["prospect", "customer", "lapsed", "archived"]
-    family_name: str | None
-    given_name: str | None
-    patronymic: str | None
-    legal_name: str | None
-    trade_name: str | None
-    birth_date: date | None
-    gender: Literal["female", "male"] | None
-    language: str | None
-    country: str | None
-    region: str | None
-    city: str | None
-    postal_code: str | None
-    curator_id: UUID | None
-    team_id: UUID | None
-    channel_id: UUID | None
-    tags: list[str]
-    attributes: dict[str, Any]
-    external_ids: list[ExternalIdOut]
-    contacts: list[ContactOut]
-    version: int
-    created_at: datetime
-    updated_at: datetime
-
-
-class CustomerQuery(Input):
-    """Filters of a list; each narrows it."""
-
-    q: Annotated[str, Field(max_length=200)] | None = Field(None, description="Words; each begins a word of the name.")
-    status: Literal["prospect", "customer", "lapsed", "archived"] | None = None
-    kind: Literal["person", "organisation"] | None = None
-    curator_id: UUID | None = None
-    team_id: UUID | None = None
-    city: Text | None = None
-    region: Text | None = None
-    channel: Text | None = Field(None, description="Code of the acquisition channel.")
-    tag: Text | None = None
-    sort: Literal["-created", "created", "name", "-name"] = "-created"
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=1000)] | None = None
-    count: Literal["exact"] | None = Field(None, description="Ask for the count within your reach.")
-
-    @property
-    def filters(self) -> dict[str, object]:
-        return {
-            name: getattr(self, name)
-            for name in ("status", "kind", "curator_id", "team_id", "city", "region", "channel", "tag")
-            if getattr(self, name) is not None
-        }
-
-
-class ContactExact(Input):
-    """A whole contact, looked up by its normal form."""
-
-    kind: Literal["email", "phone", "messenger", "inn"]
-    value: Annotated[str, Field(min_length=1, max_length=320)]
-
-
-class CustomerSearch(CustomerQuery):
-    contact: ContactExact | None = None
-
-
-class BatchItemOut(BaseModel):
-    index: int
-    outcome: Literal["created", "updated", "refused", "skipped"]
-    customer_id: UUID | None
-    problem: ProblemItem | None
-
-
-class BatchOut(BaseModel):
-    created: int
-    updated: int
-    refused: int
-    items: list[BatchItemOut]
-
-
-class RevealIn(Input):
-    reason: Annotated[LongText, Field(min_length=3, examples=["The customer asked to be called back."])]
-
-
-class ClearContact(BaseModel):
-    detail_id: UUID
-    kind: str
-    label: str | None
-    value: str
-    normal: str
-    verdict: str
-
-
-class Revealed(BaseModel):
-    customer_id: UUID
-    contacts: list[ClearContact]
 
 
 def card(row: Mapping[str, Any]) -> dict[str, Any]:
