@@ -7,7 +7,8 @@ import asyncpg
 
 from service.api.security import Principals
 from service.api.services import Services
-from service.api.tokens import KeySource, PublishedKeys, SharedSecret, TokenVerifier
+from service.api.signing_keys import KeySource, PublishedKeys, SharedSecret
+from service.api.tokens import TokenVerifier
 from service.clock import SystemClock
 from service.db.directory import PgDirectory
 from service.db.operations import PgOperations

@@ -4,6 +4,7 @@ Only the columns of the answer are mapped. The engine is in autocommit, so that 
 Pydantic's core writes the body. `python -m benchmarks.references.http_orm PORT`, with DATABASE_URL in the environment.
 """
 
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -163,4 +164,8 @@ async def get_customer(customer_id: UUID) -> Customer:
 
 
 if __name__ == "__main__":
-    uvicorn.run(app, port=int(sys.argv[1]), loop="uvloop", http="httptools", log_config=None, access_log=False)
+    # The same care for the runtime as the service takes.
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    options = {"loop": "uvloop", "http": "httptools", "log_config": None, "access_log": False, "proxy_headers": False}
+    uvicorn.run(app, port=int(sys.argv[1]), **options)

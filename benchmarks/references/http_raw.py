@@ -5,6 +5,7 @@ that the database has written. `python -m benchmarks.references.http_raw PORT`, 
 """
 
 import base64
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -93,4 +94,8 @@ async def list_customers(city: str, status: str, limit: int = Query(50, ge=1, le
 
 
 if __name__ == "__main__":
-    uvicorn.run(app, port=int(sys.argv[1]), loop="uvloop", http="httptools", log_config=None, access_log=False)
+    # The same care for the runtime as the service takes.
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    options = {"loop": "uvloop", "http": "httptools", "log_config": None, "access_log": False, "proxy_headers": False}
+    uvicorn.run(app, port=int(sys.argv[1]), **options)

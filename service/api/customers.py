@@ -64,8 +64,8 @@ def card(row: Mapping[str, Any]) -> dict[str, Any]:
     """The wire form of a row; nested lists come as JSON that the database has written."""
     shown = dict(row)
     shown.pop("sort_name", None)
-    shown["external_ids"] = fragment(shown["external_ids"])
-    shown["contacts"] = fragment(shown["contacts"])
+    for name in ("attributes", "external_ids", "contacts"):
+        shown[name] = fragment(shown[name])
     return shown
 
 

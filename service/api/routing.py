@@ -18,7 +18,7 @@ from starlette.types import Scope as AsgiScope
 
 from service.api.problems import InvalidRequest, responses
 from service.api.security import NoToken
-from service.api.tokens import InvalidToken
+from service.api.signing_keys import InvalidToken
 from service.domain.access import Principal, Scope
 from service.domain.errors import DomainError, MissingScope, Unavailable
 

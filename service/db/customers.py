@@ -14,9 +14,14 @@ from service.domain.customers.ports import Stored, Written
 from service.domain.ids import new_id
 
 _FIELDS = RECORD_FIELDS
-# Built by the database as text and passed through untouched: nothing is parsed twice.
+_AS_TEXT = {"curator_id", "team_id", "channel_id"}
+_SHOWN = ", ".join(
+    f"c.{name}::text" if name in _AS_TEXT else f"c.{name}::json" if name == "attributes" else f"c.{name}"
+    for name in _FIELDS
+)
+# Ids and nested values are built by the database as text and passed through untouched: nothing is parsed twice.
 _CARD = f"""
-SELECT c.customer_id, c.display_name, {", ".join("c." + name for name in _FIELDS)},
+SELECT c.customer_id::text, c.display_name, {_SHOWN},
        coalesce((SELECT json_agg(json_build_object('source', e.source, 'external_id', e.external_id)
                                  ORDER BY e.source, e.external_id)
                  FROM customer_external_ids e

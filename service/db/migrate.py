@@ -5,16 +5,15 @@ Run by an operator (`clientbase migrate`), by the demo and the embedded default;
 
 import asyncio
 import re
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-_SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
+from service.db.revision import SCRIPTS
+
 _LOGIN = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 # What the service may become within a transaction; the operator's role is left out on purpose.
 SERVICE_ROLES = (
@@ -29,16 +28,9 @@ SERVICE_ROLES = (
 
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS))
+    config.set_main_option("script_location", str(SCRIPTS))
     config.attributes["connection"] = connection
     return config
-
-
-def required_revision() -> str:
-    """The newest revision that this version of the service knows."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
 
 
 def sqlalchemy_url(url: str) -> str:

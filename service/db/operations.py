@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from service.db.migrate import required_revision
+from service.db.revision import required_revision
 from service.domain.errors import Unavailable
 
 _PATIENCE_S = 1.0

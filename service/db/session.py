@@ -109,6 +109,16 @@ class Session:
             yield rows
 
     @asynccontextmanager
+    async def planned_anew(self) -> AsyncIterator[None]:
+        """Plan the statements of the block for what they are given: a plan that was kept may be one for small tables.
+
+        Insert nothing here that has foreign keys; their checks would be planned anew for each row.
+        """
+        await self.command("SET LOCAL plan_cache_mode = force_custom_plan")
+        yield
+        await self.command("SET LOCAL plan_cache_mode = auto")
+
+    @asynccontextmanager
     async def as_role(self, role: str) -> AsyncIterator[None]:
         """Act as a named role of the same principal for a few statements, then as the caller again."""
         await self.command(f"SET LOCAL ROLE {role}")

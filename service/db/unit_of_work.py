@@ -19,6 +19,8 @@ from service.db.staff import PgStaff
 from service.db.totals import PgTotals
 from service.domain.access import Principal
 
+_REMEMBERED = 1_000
+
 
 class PgTransaction(Transaction):
     @cached_property
@@ -78,7 +80,20 @@ class PgUnitOfWork:
     def __init__(self, pool: asyncpg.Pool, *, acquire_timeout: float = 2.0) -> None:
         self._pool = pool
         self._acquire_timeout = acquire_timeout
+        # A principal is the same object for as long as the service trusts it; so is what opens its transactions.
+        self._openings: dict[tuple[int, bool, int], tuple[Principal, str]] = {}
 
     def begin(self, principal: Principal, *, snapshot: bool = False, timeout_ms: int = 5_000) -> PgTransaction:
-        opening = preamble(principal, snapshot=snapshot, timeout_ms=timeout_ms)
-        return PgTransaction(self._pool, principal, opening, self._acquire_timeout)
+        key = (id(principal), snapshot, timeout_ms)
+        known = self._openings.get(key)
+        if known is None or known[0] is not principal:
+            known = self._remember(key, principal)
+        return PgTransaction(self._pool, principal, known[1], self._acquire_timeout)
+
+    def _remember(self, key: tuple[int, bool, int], principal: Principal) -> tuple[Principal, str]:
+        if len(self._openings) >= _REMEMBERED:
+            self._openings.clear()
+        _, snapshot, timeout_ms = key
+        made = (principal, preamble(principal, snapshot=snapshot, timeout_ms=timeout_ms))
+        self._openings[key] = made
+        return made

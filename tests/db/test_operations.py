@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from service.db.migrate import required_revision
 from service.db.operations import PgOperations, UnsafeLogin
+from service.db.revision import required_revision
 from service.db.session import open_pool
 from service.domain.errors import Unavailable
 from tests.postgres import TestDatabase

@@ -8,6 +8,7 @@ from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 
 from service.db import migrate
+from service.db.revision import SCRIPTS, required_revision
 from tests.migrations.scratch import run, scratch
 from tests.postgres import TestDatabase
 
@@ -36,7 +37,7 @@ WHERE pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 
 
 def _revisions() -> list[Script]:
     config = Config()
-    config.set_main_option("script_location", str(migrate._SCRIPTS))
+    config.set_main_option("script_location", str(SCRIPTS))
     return list(reversed(list(ScriptDirectory.from_config(config).walk_revisions())))
 
 
@@ -74,7 +75,7 @@ def test_there_is_one_line_of_revisions_named_by_their_moment() -> None:
     assert [script.down_revision for script in scripts] == [None, *(script.revision for script in scripts[:-1])]
     for script in scripts:
         assert script.path.rpartition("/")[2].startswith(f"{script.revision.replace('_', '-')}_")
-    assert migrate.required_revision() == scripts[-1].revision
+    assert required_revision() == scripts[-1].revision
 
 
 def test_no_revision_waits_long_for_a_lock() -> None:

@@ -18,18 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jose import jwk, jwt  # type: ignore[import-untyped]  # python-jose ships no types
 
-from service.api.tokens import (
-    MAX_TOKEN,
-    Claims,
+from service.api.signing_keys import (
     InvalidToken,
     PublishedKeys,
     SharedSecret,
     SigningKeysUnavailable,
-    TokenVerifier,
     Vouched,
     WeakSecret,
-    issue,
 )
+from service.api.tokens import MAX_TOKEN, Claims, TokenVerifier, issue
 from tests.shared_data import shared_data
 
 NOW = 1_800_000_000
