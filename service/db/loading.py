@@ -11,7 +11,7 @@ from uuid import UUID
 
 from service.db.journal import PgJournal
 from service.db.orders import PgOrders
-from service.db.session import Session
+from service.db.session import Row, Session
 from service.db.statement import Statement, sql
 from service.domain.access import Reach
 from service.domain.customers.names import fold, search_tokens
@@ -156,22 +156,27 @@ class _Batch:
         self._touched: set[UUID] = set()
 
     async def apply(self) -> Applied:
-        buyers = await self._resolve_buyers()
-        products = await self._resolve_products()
-        for shelf in ("orders", "returns"):
-            await self._apply_shelf(shelf, getattr(self._documents, shelf), buyers, products)
+        async with self._session.planned_anew():
+            buyers = await self._known_buyers()
+            products = await self._resolve_products()
+            known = {shelf: await self._known(shelf) for shelf in _TABLES}
+        buyers |= await self._add_buyers([reference for reference in self._documents.buyers if reference not in buyers])
+        for shelf, stored in known.items():
+            await self._apply_shelf(shelf, stored, buyers, products)
         return Applied(buyers=sorted(self._touched), counts=self._counts, rejects=self._rejects)
 
-    async def _resolve_buyers(self) -> dict[str, UUID]:
-        named = self._documents.buyers
-        rows = await self._session.fetch(_BUYERS, source=self._source, refs=list(named))
-        known: dict[str, UUID] = {row["external_id"]: row["customer_id"] for row in rows}
-        fresh = [reference for reference in named if reference not in known]
-        if fresh:
-            known |= await self._add_buyers(fresh)
-        return known
+    async def _known_buyers(self) -> dict[str, UUID]:
+        rows = await self._session.fetch(_BUYERS, source=self._source, refs=list(self._documents.buyers))
+        return {row["external_id"]: row["customer_id"] for row in rows}
+
+    async def _known(self, shelf: str) -> dict[str, Row]:
+        references = list(getattr(self._documents, shelf))
+        rows = await self._session.fetch(_TABLES[shelf][0], source=self._source, refs=references)
+        return {row["external_id"]: row for row in rows}
 
     async def _add_buyers(self, fresh: Sequence[str]) -> dict[str, UUID]:
+        if not fresh:
+            return {}
         made = {reference: new_id() for reference in fresh}
         names = [self._documents.buyers[reference].customer_name or reference for reference in fresh]
         principal = self._session.principal
@@ -215,13 +220,12 @@ class _Batch:
         return products
 
     async def _apply_shelf(
-        self, shelf: str, found: dict[str, Document], buyers: Mapping[str, UUID], products: Mapping[str, UUID]
+        self, shelf: str, known: Mapping[str, Row], buyers: Mapping[str, UUID], products: Mapping[str, UUID]
     ) -> None:
+        found: dict[str, Document] = getattr(self._documents, shelf)
         if not found:
             return
-        known_sql, add, more, drop_lines, add_lines, entity = _TABLES[shelf]
-        rows = await self._session.fetch(known_sql, source=self._source, refs=list(found))
-        known = {row["external_id"]: row for row in rows}
+        _, add, more, drop_lines, add_lines, entity = _TABLES[shelf]
         fresh, going, foreign = self._sort(found, known, buyers)
         if fresh:
             placed = await self._session.fetch(add, **self._arrays(fresh, buyers))
@@ -230,7 +234,7 @@ class _Batch:
             fresh = [document for document in fresh if document.reference in held]
         if going:
             replaced = [d.document_id for d in going if known[d.reference]["import_id"] != self._import_id]
-            if replaced:
+            async with self._session.planned_anew():
                 await self._session.execute(drop_lines, ids=replaced)
             await self._session.execute(more, **self._arrays(going, buyers))
             self._counts[f"{shelf}_updated"] += len(replaced)
@@ -241,7 +245,7 @@ class _Batch:
         await self._settle(entity, -1 if shelf == "returns" else 1, fresh, going, known, buyers)
 
     def _sort(
-        self, found: dict[str, Document], known: Mapping[str, Any], buyers: Mapping[str, UUID]
+        self, found: dict[str, Document], known: Mapping[str, Row], buyers: Mapping[str, UUID]
     ) -> tuple[list[Document], list[Document], list[Document]]:
         """New documents, those that go on or are replaced; what can't be applied is rejected on the way."""
         fresh: list[Document] = []
@@ -304,7 +308,7 @@ class _Batch:
         sign: int,
         fresh: Sequence[Document],
         going: Sequence[Document],
-        known: Mapping[str, Any],
+        known: Mapping[str, Row],
         buyers: Mapping[str, UUID],
     ) -> None:
         for document in (*fresh, *going):
@@ -319,7 +323,7 @@ class _Batch:
         await PgJournal(self._session).changed_many(entity, kind, list(ids), list(customers))
 
 
-def _unlike(document: Document, stored: Mapping[str, Any], buyer: UUID) -> str | None:
+def _unlike(document: Document, stored: Row, buyer: UUID) -> str | None:
     """Why a document that an earlier batch of this import began can't go on."""
     if document.whole:
         return "order-repeated"

@@ -8,6 +8,7 @@ or not; a row exists while anything is recorded.
 """
 
 from collections.abc import Collection
+from contextlib import nullcontext
 from datetime import date
 from uuid import UUID
 
@@ -85,8 +86,7 @@ class PgTotals:
         if not customer_ids:
             return
         touched = sorted(set(customer_ids))
-        if len(touched) > _BATCH:
-            await self._session.command("SET LOCAL plan_cache_mode = force_custom_plan")
-        await self._session.execute(_LOCK, customers=touched)
-        await self._session.execute(_RECOMPUTE, customers=touched, today=today)
-        await self._session.execute(_BUYERS, customers=touched)
+        async with self._session.planned_anew() if len(touched) > _BATCH else nullcontext():
+            await self._session.execute(_LOCK, customers=touched)
+            await self._session.execute(_RECOMPUTE, customers=touched, today=today)
+            await self._session.execute(_BUYERS, customers=touched)

@@ -19,7 +19,8 @@ def scratch(database: TestDatabase) -> Iterator[str]:
     try:
         yield urlunsplit(urlsplit(database.owner_url)._replace(path=f"/{name}"))
     finally:
-        run(database.owner_url, f"DROP DATABASE {name} WITH (FORCE)")
+        # Without FORCE: that may not end an autovacuum worker, while a plain DROP asks one to leave and waits for it.
+        run(database.owner_url, f"DROP DATABASE {name}")
 
 
 def run(url: str, statement: str) -> list[asyncpg.Record]:
