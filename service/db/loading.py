@@ -6,7 +6,6 @@ role, so that row policies hold for every row (COPY into a table with forced pol
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 from uuid import UUID
 
 from service.db.journal import PgJournal
@@ -71,11 +70,14 @@ _ADD_RETURNS = sql(f"""
     SELECT :tenant, u.id, u.customer_id, :source, u.external_id, u.currency, u.amount, u.at, u.day, :import_id
     FROM {_DOCUMENT_ARRAYS} ON CONFLICT DO NOTHING RETURNING external_id
 """)
-# A document that this import began goes on; one from elsewhere is replaced by what the file says.
+# A document that this import began goes on; one from elsewhere is replaced by what the file says. The refunds that are
+# recorded for it stay, whether the file knows of them or not.
+_LINKED = """(SELECT coalesce(sum(r.amount), 0) FROM refunds r
+    WHERE r.tenant_id = :tenant AND r.order_id = o.order_id)"""
 _MORE_ORDERS = sql(f"""
     UPDATE orders o SET
         total = CASE WHEN o.import_id = :import_id THEN o.total ELSE 0 END + u.amount,
-        refunded = CASE WHEN o.import_id = :import_id THEN o.refunded ELSE 0 END + u.refunded,
+        refunded = CASE WHEN o.import_id = :import_id THEN o.refunded + u.refunded ELSE greatest(u.refunded, {_LINKED}) END,
         ordered_at = CASE WHEN o.import_id = :import_id THEN least(o.ordered_at, u.at) ELSE u.at END,
         ordered_on = CASE WHEN o.import_id = :import_id THEN least(o.ordered_on, u.day) ELSE u.day END,
         status = u.status, customer_id = u.customer_id, currency = u.currency, sales_channel = u.sales_channel,

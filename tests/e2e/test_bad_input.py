@@ -205,6 +205,18 @@ def test_orders_of_an_overlapping_file_are_replaced(service: RunningService) -> 
     assert _state(person)["revenue"] == "94500000"
 
 
+def test_refunds_of_an_order_outlive_its_replacement(service: RunningService) -> None:
+    person = service.tenant().person()
+    person.imported(written([a_line(1)]))
+    (order,) = person.pages("/v1/orders")
+    refund = {"amount": "5.00"}
+    assert person.call("POST", f"/v1/orders/{order['order_id']}/refunds", json=refund).status_code in (200, 201)
+    person.imported(written([a_line(1, quantity=3)]))
+    (order,) = person.pages("/v1/orders")
+    assert (order["total"], order["refunded"]) == ("31.50", "5.00")
+    assert _state(person)["revenue"] == "26500000"
+
+
 def test_an_order_that_moves_to_another_customer_leaves_nothing_behind(service: RunningService) -> None:
     person = service.tenant().person()
     person.imported(written([a_line(1, "first")]))
