@@ -77,7 +77,8 @@ _LINKED = """(SELECT coalesce(sum(r.amount), 0) FROM refunds r
 _MORE_ORDERS = sql(f"""
     UPDATE orders o SET
         total = CASE WHEN o.import_id = :import_id THEN o.total ELSE 0 END + u.amount,
-        refunded = CASE WHEN o.import_id = :import_id THEN o.refunded + u.refunded ELSE greatest(u.refunded, {_LINKED}) END,
+        refunded = CASE WHEN o.import_id = :import_id THEN o.refunded + u.refunded
+                        ELSE greatest(u.refunded, {_LINKED}) END,
         ordered_at = CASE WHEN o.import_id = :import_id THEN least(o.ordered_at, u.at) ELSE u.at END,
         ordered_on = CASE WHEN o.import_id = :import_id THEN least(o.ordered_on, u.day) ELSE u.day END,
         status = u.status, customer_id = u.customer_id, currency = u.currency, sales_channel = u.sales_channel,
