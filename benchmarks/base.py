@@ -96,7 +96,7 @@ def _customers(size: Size) -> str:
     INSERT INTO customers (tenant_id, customer_id, birth_date, curator_id, team_id, created_at, updated_at, kind,
         status, display_name, sort_name, family_name, given_name, patronymic, language, country, region, city,
         postal_code, tags, attributes, gender)
-    SELECT 1, {_CUSTOMER_ID}, date '1950-01-01' + (i * 7919 % 20000)::int, m.staff_id, m.team_id, now(), now(),
+    SELECT 1, {_CUSTOMER_ID}, date '1950-01-01' + (i::bigint * 7919 % 20000)::int, m.staff_id, m.team_id, now(), now(),
         'person', (ARRAY['customer', 'customer', 'customer', 'prospect', 'lapsed', 'customer', 'archived'])[1 + i % 7],
         family || ' ' || given || ' Ивановна', lower(family || ' ' || given || ' Ивановна'), family, given, 'Ивановна',
         'ru', 'Россия', 'Область ' || i % 60, (ARRAY['Москва', 'Санкт-Петербург', 'Казань', 'Пермь', 'Омск', 'Тула',
