@@ -38,6 +38,13 @@ class PgDirectory:
         """The principal of a job, resolved anew, with all that the staff row allows today."""
         return self._principal(await self._find(tenant, _BY_ID, staff_id=staff_id), None)
 
+    async def departed(self, tenant: str, staff_id: UUID) -> Principal:
+        """Somebody who may no longer act, without any scope and of own reach: to end what he has left undone."""
+        row = await self._find(tenant, _BY_ID, staff_id=staff_id)
+        if row is None:
+            raise StaffBlocked
+        return self._granted(row, frozenset())
+
     async def _find(self, tenant: str, statement: Statement, **values: object) -> Any:
         opening = f"BEGIN READ ONLY; SET LOCAL ROLE clientbase_directory; SET LOCAL app.slug = {quote(tenant)}"
         try:
@@ -58,6 +65,10 @@ class PgDirectory:
         scopes = grant(row["scopes"] if asked is None else asked, row["scopes"])
         if row["state"] == "leaving":
             scopes -= {Scope.EXPORTS_CREATE, Scope.EXPORTS_APPROVE}
+        return PgDirectory._granted(row, scopes)
+
+    @staticmethod
+    def _granted(row: Any, scopes: frozenset[Scope]) -> Principal:
         return Principal(
             tenant_id=row["tenant_id"],
             tenant=row["slug"],

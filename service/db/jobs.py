@@ -1,6 +1,6 @@
 """Jobs in Postgres: our own row for people (progress, state, epoch), PgQueuer's row for the workers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -63,6 +63,22 @@ _CANCEL = sql("""
     )
     SELECT count(*) FROM asked
 """)
+# A new epoch, so that a run that was thought dead finds itself superseded.
+_REFUSE = sql("""
+    WITH ended AS (
+        UPDATE jobs SET state = 'failed', error = :error, epoch = epoch + 1, finished_at = now()
+        WHERE tenant_id = :tenant AND job_id = :job_id AND state IN ('queued', 'running')
+        RETURNING job_id
+    ), imported AS (
+        UPDATE imports i SET state = 'failed', error = :error, finished_at = now() FROM ended e
+        WHERE i.tenant_id = :tenant AND i.job_id = e.job_id RETURNING i.import_id
+    ), exported AS (
+        UPDATE exports x SET state = 'failed', error = :error, finished_at = now() FROM ended e
+        WHERE x.tenant_id = :tenant AND x.job_id = e.job_id RETURNING x.export_id
+    )
+    SELECT 'job' AS entity, job_id AS entity_id FROM ended
+    UNION ALL SELECT 'import', import_id FROM imported UNION ALL SELECT 'export', export_id FROM exported
+""")
 
 
 # PgQueuer's own statement, in our transaction and under the caller's role: priority 0, at once, no headers.
@@ -122,6 +138,11 @@ class PgJobs:
         touched = await self._session.execute(_FINISH, job_id=job.job_id, epoch=job.epoch, state=state, error=error)
         if not touched:
             raise Superseded
+
+    async def refuse(self, job_id: UUID, error: Mapping[str, Any]) -> Sequence[tuple[str, UUID]]:
+        """Fail a job that must not run (any more), with the import or export that it was to do; names what it ended."""
+        rows = await self._session.fetch(_REFUSE, job_id=job_id, error=error)
+        return [(row["entity"], row["entity_id"]) for row in rows]
 
     async def cancel(self, job_id: UUID) -> bool:
         """Ask a job to stop; False when it has ended."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from service.domain.errors import Conflict, DomainError, NotFound
-from service.domain.ports import Transaction
+from service.domain.ports import Journal, Transaction
 
 
 class NoJob(NotFound):
@@ -72,10 +72,17 @@ class Jobs(Protocol):
         """Ends it as done, failed or cancelled. Raises Superseded."""
         ...
 
+    async def refuse(self, job_id: UUID, error: Mapping[str, Any]) -> Sequence[tuple[str, UUID]]:
+        """Fail a job that must not run (any more), with the import or export that it was to do; names what it ended."""
+        ...
+
 
 class JobsTransaction(Transaction, Protocol):
     @property
     def jobs(self) -> Jobs: ...
+
+    @property
+    def journal(self) -> Journal: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

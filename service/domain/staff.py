@@ -29,6 +29,10 @@ class Directory(Protocol):
         """The principal of a job, with all that the staff row allows today."""
         ...
 
+    async def departed(self, tenant: str, staff_id: UUID) -> Principal:
+        """Somebody who may no longer act, without any scope and of own reach: to end what he has left undone."""
+        ...
+
 
 class Staff(Protocol):
     """Lists go on after the key of the last row; what is not there is None."""

@@ -1,8 +1,9 @@
 """Claim, run, settle: PgQueuer hands a job over, the service named by its kind carries it out.
 
 A job's principal is resolved anew when it starts, so what the staff row no longer allows is not done, and narrowed to
-the scopes of the token that asked. Each run takes an epoch; a run that was thought dead and comes back writes nothing
-more. A worker that is told to stop lets go of its jobs at once: they go back to the queue, and on from where they were.
+the scopes of the token that asked; a job whose person may no longer act at all ends as failed. Each run takes an epoch;
+a run that was thought dead and comes back writes nothing more. A worker that is told to stop lets go of its jobs at
+once: they go back to the queue, and on from where they were.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from service.domain.access import Principal, narrowed
 from service.domain.errors import DomainError, Unavailable
 from service.domain.jobs import Job, JobsTransaction, Superseded
 from service.domain.ports import UnitOfWork
-from service.domain.staff import Directory
+from service.domain.staff import Directory, StaffBlocked
 from service.jobs.handlers import Handler
 from service.telemetry import IMPORT_ROWS
 
@@ -62,7 +63,12 @@ class Runner:
 
     async def _run(self, named: Mapping[str, str]) -> None:
         job_id = UUID(named["job"])
-        principal = await self._directory.by_id(named["tenant"], UUID(named["staff"]))
+        tenant, staff_id = named["tenant"], UUID(named["staff"])
+        try:
+            principal = await self._directory.by_id(tenant, staff_id)
+        except StaffBlocked as error:
+            await self._refuse(await self._directory.departed(tenant, staff_id), job_id, error)
+            return
         async with self._uow.begin(principal) as tx:
             job = await tx.jobs.start(job_id)
             await tx.commit()
@@ -82,6 +88,15 @@ class Runner:
             outcome = "failed"
             await self._fail(principal, job, error)
         _log.info("job", kind=job.kind, job_id=str(job_id), epoch=job.epoch, outcome=outcome)
+
+    async def _refuse(self, departed: Principal, job_id: UUID, error: DomainError) -> None:
+        """End what nobody may carry out any more; it would wait for ever."""
+        problem = {"type": f"/problems/{error.code}", "title": error.title, "detail": error.detail}
+        async with self._uow.begin(departed) as tx:
+            for entity, entity_id in await tx.jobs.refuse(job_id, problem):
+                await tx.journal.audit(f"{entity}s.end", entity, entity_id, state="failed", code=error.code)
+            await tx.commit()
+        _log.info("job", job_id=str(job_id), outcome="refused", code=error.code)
 
     async def _unless_stopped(self, work: Awaitable[T]) -> T:
         doing = asyncio.ensure_future(work)

@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+from typing import Any
 from uuid import UUID
 
 import orjson
+import pytest
 
 from service.api.jobs import job_events
+from service.db.statement import sql
 from service.domain.access import Principal
+from service.domain.jobs import Superseded
 from tests.api.support import Api, in_the_api
 from tests.postgres import TestDatabase
 
@@ -17,6 +21,20 @@ async def _job(api: Api, principal: Principal) -> UUID:
         job_id = await tx.jobs.enqueue("import", unit="rows", request={})
         await tx.commit()
     return job_id
+
+
+async def _block(api: Api, principal: Principal) -> None:
+    head = await api.client()
+    card = await head.patch(f"/v1/staff/{principal.staff_id}", json={"state": "blocked"})
+    assert card.status_code == 200, card.text
+
+
+async def _trail(api: Api, entity_id: str) -> list[tuple[str, dict[str, Any]]]:
+    """What the audit tells of one thing, in order."""
+    head = await api.tenant.staff()
+    async with api.tenant.uow.begin(head) as tx:
+        told = sql("SELECT action, detail FROM audit WHERE tenant_id = :tenant AND entity_id = :id ORDER BY audit_id")
+        return [(row["action"], row["detail"]) for row in await tx.session.fetch(told, id=UUID(entity_id))]
 
 
 async def _advance(api: Api, principal: Principal, job_id: UUID, done: int, *, finish: bool = False) -> None:
@@ -69,6 +87,53 @@ def test_cancelling_ends_a_waiting_job_once(database: TestDatabase) -> None:
         assert (again.status_code, again.json()["type"]) == (409, "/problems/job-over")
 
     in_the_api(database, scenario)
+
+
+def test_what_somebody_asked_for_before_he_was_blocked_ends_as_failed(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        anna, head = await api.client(reach="own"), await api.client()
+        wanted = {"what": "customers", "purpose": "A letter to them", "columns": ["customer_id"]}
+        exported = await anna.post("/v1/exports", json=wanted)
+        file = ("people.csv", b"external_id,family_name\n1,Ivanova\n")
+        mapping = orjson.dumps({"kind": "customers", "columns": {"external_id": "external_id"}}).decode()
+        imported = await anna.post("/v1/imports", files={"file": file}, data={"mapping": mapping})
+        assert (exported.status_code, imported.status_code) == (202, 202), (exported.text, imported.text)
+        await _block(api, anna.principal)
+        assert await api.run_jobs() == 2
+        for entity, answer in (("export", exported), ("import", imported)):
+            record_id, job_id = answer.json()[f"{entity}_id"], answer.json()["job_id"]
+            card = (await head.get(f"/v1/{entity}s/{record_id}")).json()
+            assert (card["state"], card["error"]["type"]) == ("failed", "/problems/staff-blocked")
+            job = (await head.get(f"/v1/jobs/{job_id}")).json()
+            assert (job["state"], job["error"]["type"]) == ("failed", "/problems/staff-blocked")
+            ending = {"state": "failed", "code": "staff-blocked"}
+            assert (await _trail(api, record_id))[-1] == (f"{entity}s.end", ending)
+            assert await _trail(api, job_id) == [("jobs.end", ending)]
+
+    in_the_api(database, scenario)
+
+
+def test_a_run_that_was_thought_dead_writes_nothing_once_its_person_is_blocked(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        anna = await api.tenant.staff(reach="own")
+        job_id = await _job(api, anna)
+        async with api.tenant.uow.begin(anna) as tx:
+            running = await tx.jobs.start(job_id)
+            assert running is not None
+            await tx.commit()
+        await _block(api, anna)
+        await api.run_jobs()
+        with pytest.raises(Superseded):
+            async with api.tenant.uow.begin(anna) as tx:
+                await tx.jobs.advance(running, done=1, total=2)
+        await api.container.runner.run(_payload(anna, job_id))
+        assert len(await _trail(api, str(job_id))) == 1
+
+    in_the_api(database, scenario)
+
+
+def _payload(principal: Principal, job_id: UUID) -> bytes:
+    return orjson.dumps({"job": str(job_id), "tenant": principal.tenant, "staff": str(principal.staff_id)})
 
 
 def test_the_stream_tells_each_step_and_ends_with_the_job(database: TestDatabase) -> None:
