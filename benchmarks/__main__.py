@@ -7,13 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
-from benchmarks import http_rows
+from benchmarks import export_rows, http_rows, import_rows
 from benchmarks.databases import Server, run, served
 from benchmarks.measure import Result, Row, machine, measured
 
-ROWS: Sequence[Row] = http_rows.ROWS
+ROWS: Sequence[Row] = (*http_rows.ROWS, *import_rows.ROWS, *export_rows.ROWS)
 LATEST = Path(__file__).with_name("latest.json")
 
 
@@ -65,7 +65,9 @@ def _results(console: Console, server: Server, rows: Sequence[Row], options: arg
 
 
 def _table(results: Sequence[Result], where: str) -> Table:
-    table = Table("row", "ours", "reference", "unit", "ratio", "goal", "lowest…highest", "rounds", caption=where)
+    table = Table(
+        Column("row", no_wrap=True), "ours", "reference", "unit", "ratio", "goal", "spread", "rounds", caption=where
+    )
     for result in results:
         ratio = f"[{'green' if result.reached else 'red'}]{result.ratio:.2f}[/]"
         spread = f"{result.spread[0]:.2f}…{result.spread[1]:.2f}"

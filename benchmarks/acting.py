@@ -54,6 +54,18 @@ class Acting:
 
         return self.run(wait())
 
+    def until_worker_listens(self) -> None:
+        """Wait until the worker has asked for jobs and found none, so that its start is not part of what is measured."""
+
+        async def wait() -> None:
+            asking = """SELECT FROM pg_stat_activity WHERE datname = current_database()
+                AND application_name = 'clientbase-worker' AND query ILIKE '%pgqueuer%'"""
+            async with asyncio.timeout(30):
+                while not await self.onlooker.fetch(asking):
+                    await asyncio.sleep(0.05)
+
+        self.run(wait())
+
     def command(self, text: str) -> None:
         self.run(self.onlooker.execute(text))
 
