@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from service.db.errors import translate
-from service.db.session import quote
+from service.db.session import quote, without_principal
 from service.db.statement import Statement, sql
 from service.domain.access import Principal, Scope, grant, widest_reach
 from service.domain.errors import Unavailable
@@ -48,12 +48,8 @@ class PgDirectory:
     async def _find(self, tenant: str, statement: Statement, **values: object) -> Any:
         opening = f"BEGIN READ ONLY; SET LOCAL ROLE clientbase_directory; SET LOCAL app.slug = {quote(tenant)}"
         try:
-            async with self._pool.acquire(timeout=2) as connection:
-                await connection.execute(opening)
-                try:
-                    return await connection.fetchrow(statement.text, *statement.arguments(values))
-                finally:
-                    await connection.execute("ROLLBACK")
+            async with without_principal(self._pool, opening, patience=2) as connection:
+                return await connection.fetchrow(statement.text, *statement.arguments(values))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             translated = translate(error)
             raise translated if isinstance(translated, Unavailable) else Unavailable() from error

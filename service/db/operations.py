@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 
 from service.db.revision import required_revision
+from service.db.session import without_principal
 from service.domain.errors import Unavailable
 
 _PATIENCE_S = 1.0
@@ -128,14 +129,6 @@ class PgOperations:
     async def _ask(self, role: str, query: str) -> list[Any]:
         """Rows of one query under a role; a connection that fails or keeps us waiting is thrown away."""
         async with asyncio.timeout(_PATIENCE_S):
-            connection = await self._pool.acquire()
-            try:
-                await connection.execute(f"BEGIN READ ONLY; SET LOCAL ROLE {role}")
+            async with without_principal(self._pool, f"BEGIN READ ONLY; SET LOCAL ROLE {role}") as connection:
                 rows: list[Any] = await connection.fetch(query)
-                await connection.execute("ROLLBACK")
-            except BaseException:
-                connection.terminate()
-                raise
-            finally:
-                await self._pool.release(connection)
             return rows

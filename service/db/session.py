@@ -18,7 +18,7 @@ import orjson
 from service.db.errors import translate
 from service.db.statement import Statement
 from service.domain.access import Principal, Reach
-from service.domain.errors import DomainError, Unavailable
+from service.domain.errors import Unavailable
 
 # What the driver calls a record: read by column name.
 Row = Mapping[str, Any]
@@ -51,10 +51,36 @@ def preamble(principal: Principal, *, snapshot: bool = False, timeout_ms: int = 
     )
 
 
-async def discard_if_busy(connection: asyncpg.Connection) -> None:
-    """The pool's check-in: refusing makes the pool close the connection (no round trip is spent)."""
-    if connection.is_in_transaction():
-        raise Unavailable("a connection came back inside a transaction")
+class PooledConnection(asyncpg.Connection):
+    """What the pool holds. By itself the driver would roll an open transaction back at check-in and hand it on."""
+
+    def get_reset_query(self) -> str:
+        # All that we set ends with its transaction; a round trip for each check-in would buy nothing.
+        return ""
+
+    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 (the driver names it)
+        """The pool's check-in: refusing makes the pool close the connection."""
+        if self.is_in_transaction():
+            raise Unavailable("a connection came back inside a transaction")
+        await super().reset(timeout=timeout)
+
+
+@asynccontextmanager
+async def without_principal(
+    pool: asyncpg.Pool, opening: str, *, ending: str = "ROLLBACK", patience: float | None = None
+) -> AsyncIterator[Any]:
+    """A short transaction of a role without a principal; the connection of a block that fails is thrown away."""
+    connection = await pool.acquire(timeout=patience)
+    try:
+        await connection.execute(opening)
+        yield connection
+        await connection.execute(ending)
+    except BaseException:
+        with suppress(asyncpg.InterfaceError):
+            connection.terminate()
+        raise
+    finally:
+        await pool.release(connection)
 
 
 class Session:
@@ -170,28 +196,20 @@ class Transaction:
         if not busy:
             await self._pool.release(connection)
         elif broken:
-            await asyncio.shield(self._abandon(connection))
+            await asyncio.shield(self._roll_back(connection, patience=2))
         else:
-            await self._end_reading(connection)
+            # A block that ended well; a task of its own to shield it would cost more than the rollback.
+            await self._roll_back(connection)
 
-    async def _end_reading(self, connection: Any) -> None:
-        """Roll back after a block that ended well; a task of its own to shield it would cost more than the rollback."""
+    async def _roll_back(self, connection: Any, *, patience: float | None = None) -> None:
+        """End the transaction, or the connection where that can't be done."""
         try:
-            await connection.execute("ROLLBACK")
+            await connection.execute("ROLLBACK", timeout=patience)
         except BaseException as error:
             with suppress(asyncpg.InterfaceError):
                 connection.terminate()
             if not isinstance(error, _TRANSLATED):
                 raise
-        finally:
-            await self._pool.release(connection)
-
-    async def _abandon(self, connection: Any) -> None:
-        try:
-            await connection.execute("ROLLBACK", timeout=2)
-        except (*_TRANSLATED, DomainError):
-            with suppress(asyncpg.InterfaceError):
-                connection.terminate()
         finally:
             await self._pool.release(connection)
 
@@ -202,7 +220,7 @@ async def open_pool(url: str, *, size: int, statement_timeout_s: float = 30) -> 
         url,
         min_size=1,
         max_size=size,
-        reset=discard_if_busy,
+        connection_class=PooledConnection,
         init=_prepare_connection,
         command_timeout=None,
         max_inactive_connection_lifetime=300,

@@ -288,21 +288,42 @@ def test_a_caller_cancelled_while_he_waits_leaves_the_connection_to_the_others(d
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("statement", ["SELECT 1", "SELECT 1 / 0", "SELECT pg_sleep(30)"])
+def test_a_connection_that_comes_back_inside_a_transaction_is_thrown_away(
+    database: TestDatabase, statement: str
+) -> None:
+    """Whether the transaction is open, has failed, or was only on its way when its caller was cancelled."""
+
+    async def run() -> None:
+        async with _stage(database) as stage:
+            connection = await stage.pool.acquire()
+            pid = connection.get_server_pid()
+            with suppress(asyncpg.DivisionByZeroError, TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await connection.execute(f"BEGIN; SET LOCAL ROLE clientbase_tenant; {statement}")
+            with pytest.raises(Unavailable):
+                await stage.pool.release(connection)
+            async with stage.pool.acquire() as another:
+                assert another.get_server_pid() != pid
+            await _look(stage.pool)
+
+    asyncio.run(run())
+
+
 async def _without_rollback(self: Transaction, *, broken: bool) -> None:
     await self._pool.release(self.session.connection)
 
 
-async def _nothing(*_: object) -> None:
+async def _nothing(*_: object, **__: object) -> None:
     return None
 
 
 def test_the_check_turns_red_when_nothing_is_rolled_back(
     database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The planted defect: neither our exit, nor the pool's check-in, nor the driver ends the transaction."""
+    """The planted defect: neither our exit nor the check-in, where the driver does it too, ends the transaction."""
     monkeypatch.setattr(Transaction, "_leave", _without_rollback)
-    monkeypatch.setattr(session, "discard_if_busy", _nothing)
-    monkeypatch.setattr(asyncpg.Connection, "_reset", _nothing)
+    monkeypatch.setattr(session.PooledConnection, "reset", _nothing)
 
     async def run() -> None:
         async with _stage(database) as stage:
