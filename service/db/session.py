@@ -208,7 +208,8 @@ class Transaction:
         except BaseException as error:
             with suppress(asyncpg.InterfaceError):
                 connection.terminate()
-            if not isinstance(error, _TRANSLATED):
+            # The driver's own complaint: a COPY that was broken off is still on its way.
+            if not isinstance(error, (*_TRANSLATED, asyncpg.InternalClientError)):
                 raise
         finally:
             await self._pool.release(connection)
