@@ -13,6 +13,7 @@ from service.clock import SystemClock
 from service.db.directory import PgDirectory
 from service.db.operations import PgOperations
 from service.db.session import open_pool
+from service.db.sweep import PgSweep
 from service.db.unit_of_work import PgUnitOfWork
 from service.domain.customers.service import CustomerService, LookupKey
 from service.domain.exports.service import ExportService
@@ -35,6 +36,7 @@ class Container:
     pool: asyncpg.Pool
     services: Services
     runner: Runner
+    sweep: PgSweep
 
     async def aclose(self) -> None:
         await self.pool.close()
@@ -100,4 +102,4 @@ async def build_container(settings: Settings) -> Container:
         region=region,
     )
     runner = Runner(uow, directory, dict(handlers(ingestion, exports)))
-    return Container(pool=pool, services=services, runner=runner)
+    return Container(pool=pool, services=services, runner=runner, sweep=PgSweep(pool))

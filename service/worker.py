@@ -10,6 +10,7 @@ from service import telemetry
 from service.bootstrap import build_container, database_url
 from service.db.jobs import ENTRYPOINT, listen, queries
 from service.jobs.runner import queue_manager, work
+from service.jobs.sweeping import keep_swept
 from service.settings import Settings
 
 
@@ -28,9 +29,12 @@ async def _run(settings: Settings) -> None:
     # Millions of short-lived rows pass through here; what lives for ever need not be looked at each time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    sweeping = asyncio.create_task(keep_swept(container.sweep.sweep, manager.shutdown))
     try:
         await work(manager, heartbeat_s=settings.jobs.heartbeat_s, concurrency=settings.jobs.concurrency)
     finally:
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
         await connection.close()
         await container.aclose()
 

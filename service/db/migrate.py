@@ -23,6 +23,7 @@ SERVICE_ROLES = (
     "clientbase_reveal",
     "clientbase_directory",
     "clientbase_queue",
+    "clientbase_keeper",
 )
 
 

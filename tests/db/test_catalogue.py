@@ -127,12 +127,13 @@ def test_the_roles_are_nothing_but_roles(ask: Ask) -> None:
     roles = ask("""
         SELECT rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication AS more
         FROM pg_roles WHERE rolname IN ('clientbase_own', 'clientbase_team', 'clientbase_tenant', 'clientbase_reveal',
-            'clientbase_directory', 'clientbase_operator', 'clientbase_queue')""")
-    assert len(roles) == 7
+            'clientbase_directory', 'clientbase_operator', 'clientbase_queue',
+            'clientbase_keeper')""")
+    assert len(roles) == 8
     assert not any(row["more"] for row in roles)
     among_them = ask("""
         SELECT m.roleid::regrole::text FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member
-        WHERE r.rolname ~ '^clientbase_(own|team|tenant|reveal|directory|queue)$'
+        WHERE r.rolname ~ '^clientbase_(own|team|tenant|reveal|directory|queue|keeper)$'
     """)
     assert among_them == []
 

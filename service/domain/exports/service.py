@@ -108,10 +108,11 @@ class ExportService:
                 raise NoExport
             if stored.staff_id != principal.staff_id:
                 raise ExportOfAnother
-            if stored.state != "done" or stored.file_id is None:
+            if stored.state != "done":
                 raise ExportNotReady(state=stored.state)
             check_fetch(principal, stored.scopes, clear=stored.clear)
-            file = await tx.files.find(stored.file_id)
+            # Some time after a file has expired it is swept away, and its export names none any more.
+            file = None if stored.file_id is None else await tx.files.find(stored.file_id)
             if file is None:
                 raise ExportExpired
             await tx.journal.audit(
