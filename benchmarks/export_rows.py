@@ -26,14 +26,15 @@ _SCOPES = tuple(str(scope) for scope in Scope if not scope.startswith("reach:") 
 @contextmanager
 def _all_customers(server: Server, scale: float) -> Iterator[Sides]:
     customers = max(2_000, int(1_000_000 * scale))
-    database = base(server, "export", Size(customers=customers, orders=0))
+    database = base(server, "export", Size(customers=customers, orders=customers))
     plain = asyncio.Runner()
     with plain, acting(database, tenant=SLUG, subject=subject("tenant"), scopes=(*_SCOPES, "reach:tenant")) as head:
         connection = plain.run(asyncpg.connect(database.superuser_url))
         plain.run(copy_customers.ready(connection))
 
         def ours() -> float:
-            head.command("DELETE FROM exports; DELETE FROM files; VACUUM file_parts; CHECKPOINT")
+            for command in ("DELETE FROM exports", "DELETE FROM files", "VACUUM file_parts", "CHECKPOINT"):
+                head.command(command)
             seconds, rows = _exported(head)
             assert rows == customers, rows
             return seconds

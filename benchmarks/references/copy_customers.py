@@ -1,6 +1,6 @@
 """COPY (query) TO STDOUT of the columns that an export has by default, by hand, as superuser; the bytes are discarded.
 
-Cells are written as they are: no formula is made harmless. What joins and groups has room, so nothing goes to disk.
+Cells are written as they are: no formula is made harmless.
 """
 
 import time
@@ -28,8 +28,11 @@ WHERE c.tenant_id = 1
 
 
 async def ready(connection: asyncpg.Connection) -> None:
-    """Room for the joins, on this connection."""
-    await connection.execute("SET work_mem = '256MB'; SET jit = off")
+    """Joins in the order of the key, on this connection: with more memory the planner hashes a million wide rows, and
+    needs half as much time again (6.5 s against 4.2 s)."""
+    await connection.execute(
+        "SET work_mem = '64MB'; SET jit = off; SET enable_nestloop = off; SET max_parallel_workers_per_gather = 0"
+    )
 
 
 async def copied(connection: asyncpg.Connection) -> tuple[float, int, int]:
