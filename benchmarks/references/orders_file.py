@@ -9,8 +9,14 @@ import duckdb
 from benchmarks.databases import STATE, Database
 
 _FOLDER = STATE / "bench-orders"
-_COLUMNS = "customer_id, currency, status, total, refunded, ordered_on"
-_TYPES = "{customer_id: UUID, currency: VARCHAR, status: VARCHAR, total: BIGINT, refunded: BIGINT, ordered_on: DATE}"
+_COLUMNS = {
+    "customer_id": "UUID",
+    "currency": "VARCHAR",
+    "status": "VARCHAR",
+    "total": "BIGINT",
+    "refunded": "BIGINT",
+    "ordered_on": "DATE",
+}
 
 
 def orders_file(database: Database) -> Path:
@@ -23,8 +29,9 @@ def orders_file(database: Database) -> Path:
         other.unlink()
     rows, draft = path.with_suffix(".csv"), path.with_suffix(".draft")
     asyncio.run(_copied(database, rows))
-    types = _TYPES.replace(": ", ": '").replace(",", "',").replace("}", "'}")
-    duckdb.execute(f"COPY (FROM read_csv('{rows}', header = false, columns = {types})) TO '{draft}' (FORMAT parquet)")
+    read = f"FROM read_csv('{rows}', header = false, columns = {_COLUMNS})"
+    # Of five ways to compress it, both engines read this one the quickest, by little.
+    duckdb.execute(f"COPY ({read}) TO '{draft}' (FORMAT parquet, COMPRESSION lz4)")
     rows.unlink()
     return draft.rename(path)
 
@@ -32,6 +39,6 @@ def orders_file(database: Database) -> Path:
 async def _copied(database: Database, path: Path) -> None:
     connection = await asyncpg.connect(database.superuser_url)
     try:
-        await connection.copy_from_query(f"SELECT {_COLUMNS} FROM orders", output=path, format="csv")
+        await connection.copy_from_query(f"SELECT {', '.join(_COLUMNS)} FROM orders", output=path, format="csv")
     finally:
         await connection.close()
