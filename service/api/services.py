@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from service.api.security import Principals
+from service.domain.access import Principal
 from service.domain.customers.ports import CustomersTransaction
 from service.domain.customers.service import CustomerService
 from service.domain.exports.ports import ExportsTransaction
@@ -26,6 +28,12 @@ class ApiTransaction(CustomersTransaction, OrdersTransaction, IngestionTransacti
 
     @property
     def overview(self) -> Overview: ...
+
+
+class ApiUnitOfWork(UnitOfWork[ApiTransaction], Protocol):
+    async def customer_card(self, principal: Principal, customer_id: UUID) -> tuple[str, str] | None:
+        """Version and JSON of a record within reach, read in one trip; None when there is none."""
+        ...
 
 
 class Readiness(Protocol):
@@ -51,7 +59,7 @@ class Operations(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    uow: UnitOfWork[ApiTransaction]
+    uow: ApiUnitOfWork
     clock: Clock
     principals: Principals
     operations: Operations

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from service.db.errors import translate
+from service.db.glance import Question
 from service.db.session import REVEAL, Session
 from service.db.statement import Statement, sql
 from service.domain.customers.model import RECORD_FIELDS, Contact, ExternalId, Record, as_mapping
@@ -36,6 +37,10 @@ SELECT c.customer_id::text, c.display_name, {_SHOWN},
 FROM customers c
 """
 _BY_ID = sql(_CARD + "WHERE c.tenant_id = :tenant AND c.customer_id = :customer_id")
+CARD = Question(
+    "customer_card",
+    Statement(f"SELECT ARRAY[x.version::text, row_to_json(x)::text] FROM ({_BY_ID.text}) x", _BY_ID.names),
+)
 _LOCK = sql(f"""
     SELECT customer_id, version, {", ".join(_FIELDS)} FROM customers
     WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[]) ORDER BY customer_id FOR UPDATE
@@ -116,6 +121,8 @@ _ORDERS = {
     ),
 }
 _MAX_WORDS = 6
+# From here on rows are written as a mass, for which plans are made anew.
+_MANY = 500
 
 
 @lru_cache(maxsize=512)
@@ -186,6 +193,8 @@ class PgCustomers:
 
     async def insert(self, written: Sequence[Written], *, source: str) -> set[UUID]:
         await self._write(_INSERT, written)
+        if len(written) >= _MANY:
+            await self._session.forget_plans()
         taken = await self._claim_ids(written)
         if taken:
             await self._session.execute(_DELETE, ids=list(taken))
@@ -193,6 +202,8 @@ class PgCustomers:
         return taken
 
     async def replace(self, written: Sequence[Written], *, source: str) -> set[UUID]:
+        if len(written) >= _MANY:
+            await self._session.forget_plans()
         taken = await self._claim_ids(written)
         kept = _without(written, taken)
         await self._write(_UPDATE, kept)

@@ -164,6 +164,7 @@ class _Batch:
             products = await self._resolve_products()
             known = {shelf: await self._known(shelf) for shelf in _TABLES}
         buyers |= await self._add_buyers([reference for reference in self._documents.buyers if reference not in buyers])
+        await self._session.forget_plans()
         for shelf, stored in known.items():
             await self._apply_shelf(shelf, stored, buyers, products)
         return Applied(buyers=sorted(self._touched), counts=self._counts, rejects=self._rejects)
@@ -244,6 +245,7 @@ class _Batch:
         self._counts[f"{shelf}_created"] += len(fresh)
         for document in foreign:
             self._refuse(document, "order-id-taken")
+        await self._session.forget_plans()
         await self._add_lines(add_lines, [*fresh, *going], products)
         await self._settle(entity, -1 if shelf == "returns" else 1, fresh, going, known, buyers)
 

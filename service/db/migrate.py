@@ -67,6 +67,8 @@ async def admit_login(owner_url: str, login: str, password: str | None) -> None:
             )
             for role in SERVICE_ROLES:
                 await _admit(connection, role, login)
+            await connection.execute(text(f"GRANT USAGE ON SCHEMA entry TO {login}"))
+            await connection.execute(text(f"GRANT EXECUTE ON FUNCTION entry.read_as TO {login}"))
             await _admit(connection, "clientbase_operator", "CURRENT_USER")
     finally:
         await engine.dispose()

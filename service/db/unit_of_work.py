@@ -1,12 +1,14 @@
 """The unit of work: every repository of the service, on one transaction of one principal."""
 
 from functools import cached_property
+from uuid import UUID
 
 import asyncpg
 
-from service.db.customers import PgCustomers
+from service.db.customers import CARD, PgCustomers
 from service.db.exports import PgExports
 from service.db.files import PgFiles
+from service.db.glance import glance
 from service.db.imports import PgImports
 from service.db.jobs import PgJobs
 from service.db.journal import PgIdempotency, PgJournal
@@ -14,7 +16,7 @@ from service.db.loading import PgLoading
 from service.db.orders import PgOrders
 from service.db.overview import PgOverview
 from service.db.purchases import PgPurchases
-from service.db.session import Transaction, preamble
+from service.db.session import Transaction, preamble, settings
 from service.db.staff import PgStaff
 from service.db.totals import PgTotals
 from service.domain.access import Principal
@@ -82,6 +84,7 @@ class PgUnitOfWork:
         self._acquire_timeout = acquire_timeout
         # A principal is the same object for as long as the service trusts it; so is what opens its transactions.
         self._openings: dict[tuple[int, bool, int], tuple[Principal, str]] = {}
+        self._acting: dict[int, tuple[Principal, tuple[str, ...]]] = {}
 
     def begin(self, principal: Principal, *, snapshot: bool = False, timeout_ms: int = 5_000) -> PgTransaction:
         key = (id(principal), snapshot, timeout_ms)
@@ -89,6 +92,17 @@ class PgUnitOfWork:
         if known is None or known[0] is not principal:
             known = self._remember(key, principal)
         return PgTransaction(self._pool, principal, known[1], self._acquire_timeout)
+
+    async def customer_card(self, principal: Principal, customer_id: UUID) -> tuple[str, str] | None:
+        """Version and JSON of a record within reach, read in one trip; None when there is none."""
+        known = self._acting.get(id(principal))
+        if known is None or known[0] is not principal:
+            if len(self._acting) >= _REMEMBERED:
+                self._acting.clear()
+            known = self._acting[id(principal)] = (principal, settings(principal))
+        values = {"tenant": principal.tenant_id, "customer_id": customer_id}
+        found = await glance(self._pool, known[1], CARD, values, acquire_timeout=self._acquire_timeout)
+        return None if found is None else (found[0], found[1])
 
     def _remember(self, key: tuple[int, bool, int], principal: Principal) -> tuple[Principal, str]:
         if len(self._openings) >= _REMEMBERED:

@@ -122,8 +122,12 @@ async def _reads(uow: PgUnitOfWork, principal: Principal, written: Written) -> N
         await tx.customers.card(written.customer_id)
 
 
+async def _glances(uow: PgUnitOfWork, principal: Principal, written: Written) -> None:
+    await uow.customer_card(principal, written.customer_id)
+
+
 Scenario = Callable[[PgUnitOfWork, Principal, Written], Awaitable[None]]
-_SCENARIOS: tuple[Scenario, ...] = (_commits, _gives_up, _reads)
+_SCENARIOS: tuple[Scenario, ...] = (_commits, _gives_up, _reads, _glances)
 
 
 async def _look(pool: asyncpg.Pool) -> None:
@@ -220,7 +224,9 @@ def test_the_next_caller_finds_a_clean_connection_whatever_befell_the_first(
         async with _stage(database) as stage:
             return await _walk(stage, scenario)
 
-    assert asyncio.run(run()) >= (3 if scenario is _reads else 11)
+    # The statements that there are to strike at.
+    fewest = {_reads: 3, _glances: 2}
+    assert asyncio.run(run()) >= fewest.get(scenario, 11)
 
 
 def test_who_asks_for_a_principal_or_for_readiness_leaves_nothing_behind(database: TestDatabase) -> None:

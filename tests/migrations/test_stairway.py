@@ -18,7 +18,7 @@ SELECT 'relation' AS kind, c.relkind::text || n.nspname || '.' || c.relname || c
     || coalesce((SELECT string_agg(g::text, ' ' ORDER BY g::text) FROM unnest(c.relacl) g
                  WHERE g::text NOT LIKE session_user || '=%'), '') AS told
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname IN ('public', 'jobs') AND c.relname NOT LIKE '%alembic_version%'
+WHERE n.nspname IN ('public', 'jobs', 'entry') AND c.relname NOT LIKE '%alembic_version%'
 UNION ALL SELECT 'column', attrelid::regclass::text || attname || atttypid::regtype::text || attnotnull
     || coalesce(attacl::text, '')
 FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
@@ -31,7 +31,7 @@ FROM pg_policies
 UNION ALL SELECT 'type', typname FROM pg_type
 WHERE typnamespace IN (SELECT oid FROM pg_namespace WHERE nspname = 'jobs')
 UNION ALL SELECT 'function', proname FROM pg_proc
-WHERE pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'jobs'))
+WHERE pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'jobs', 'entry'))
 """
 
 
