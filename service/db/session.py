@@ -170,7 +170,7 @@ class Session:
         await self.command("SET LOCAL plan_cache_mode = auto")
 
     async def forget_plans(self) -> None:
-        """Forget what is planned on this connection, foreign-key checks included, once many rows have come into a table.
+        """Forget what is planned on this connection, foreign-key checks too, once many rows have come into a table.
 
         A plan from the time when a table was one page scans all of it for each row that refers to it: a batch of ten
         thousand customers took 42 s instead of 2 s. Planning anew takes milliseconds.
