@@ -7,6 +7,7 @@ find the same rows. Every answer must be the very body that was expected, and th
 import http.client
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -27,6 +28,7 @@ from service.api.tokens import issue
 from service.domain.access import Scope
 
 _CONNECTIONS = 16
+_MOMENT = re.compile(r"(T[\d:]{8}(?:\.\d*[1-9])?)\.?0*\+00:00$")
 _SECONDS = 4.0
 _CITIES = ("Москва", "Санкт-Петербург", "Казань", "Пермь", "Омск", "Тула", "Самара", "Уфа", "Сочи", "Тверь")
 _STATUSES = ("customer", "prospect", "lapsed", "archived")
@@ -134,12 +136,12 @@ def _agree(ours: Path, reference: Path) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """The answer without the choice between +00:00 and Z."""
+    """The answer without the choices between +00:00 and Z, .120 and .12."""
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
-    return value.replace("+00:00", "Z") if isinstance(value, str) else value
+    return _MOMENT.sub(r"\1Z", value) if isinstance(value, str) else value
 
 
 @contextmanager

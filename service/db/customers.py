@@ -33,7 +33,7 @@ SELECT c.customer_id::text, c.display_name, {_SHOWN},
                                  ORDER BY d.kind, d.detail_id)
                  FROM contact_details d
                  WHERE d.tenant_id = c.tenant_id AND d.customer_id = c.customer_id), '[]'::json) AS contacts,
-       c.version, c.created_at, c.updated_at
+       c.version, to_json(c.created_at) AS created_at, to_json(c.updated_at) AS updated_at
 FROM customers c
 """
 _BY_ID = sql(_CARD + "WHERE c.tenant_id = :tenant AND c.customer_id = :customer_id")

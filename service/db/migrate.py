@@ -24,6 +24,7 @@ SERVICE_ROLES = (
     "clientbase_directory",
     "clientbase_queue",
     "clientbase_keeper",
+    "clientbase_eraser",
 )
 
 

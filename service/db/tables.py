@@ -201,6 +201,14 @@ customers = Table(
     _may("postal_code", Text),
     _need("tags", ARRAY(Text), "'{}'"),
     _need("attributes", JSONB, "'{}'::jsonb"),
+    _may("legal_form", Text),
+    _may("time_zone", Text),
+    _need("birth_year_known", Boolean, "true"),
+    _need("preferences", ARRAY(Text), "'{}'"),
+    _need("provenance", JSONB, "'[]'::jsonb"),
+    _may("status_at", DateTime(timezone=True)),
+    _may("restricted_at", DateTime(timezone=True)),
+    _may("erased_at", DateTime(timezone=True)),
     PrimaryKeyConstraint("tenant_id", "customer_id"),
     _reference("curator_id", "staff", "staff_id"),
     _reference("team_id", "teams"),
@@ -253,10 +261,209 @@ contact_details = Table(
     _need("source", Text),
     _may("verified_at", DateTime(timezone=True)),
     _moment(),
+    _may("author_id", Uuid),
     PrimaryKeyConstraint("tenant_id", "customer_id", "detail_id"),
     _reference("customer_id", "customers", cascade=True),
     _one_of("verdict", "verdict", "valid", "possible", "invalid"),
     Index(None, "tenant_id", "lookup"),
+)
+
+# What a tenant's own fields are called and which values they take.
+attribute_definitions = Table(
+    "attribute_definitions",
+    metadata,
+    _tenant(),
+    _need("name", _KEY),
+    _need("kind", Text),
+    _need("label", Text),
+    _need("choices", ARRAY(Text), "'{}'"),
+    _need("position", Integer, "0"),
+    _moment(),
+    PrimaryKeyConstraint("tenant_id", "name"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
+    _one_of("kind", "kind", "text", "number", "date", "boolean", "choice"),
+)
+
+customer_links = Table(
+    "customer_links",
+    metadata,
+    _tenant(),
+    _need("customer_id", Uuid),
+    _need("kind", _KEY),
+    _need("other_id", Uuid),
+    _need("staff_id", Uuid),
+    _moment(),
+    PrimaryKeyConstraint("tenant_id", "customer_id", "kind", "other_id"),
+    _reference("customer_id", "customers", cascade=True),
+    _reference("other_id", "customers", "customer_id", cascade=True),
+    _one_of("kind", "kind", "works_at", "subsidiary_of", "household", "referred_by"),
+    Index(None, "tenant_id", "other_id"),
+)
+
+# What befell a record, in words for the timeline: changed fields (old and new), status, verification, merges.
+customer_events = Table(
+    "customer_events",
+    metadata,
+    _tenant(),
+    _need("customer_id", Uuid),
+    _need("event_id", Uuid),
+    _moment("at"),
+    _need("kind", Text),
+    _may("staff_id", Uuid),
+    _need("source", Text),
+    _need("detail", JSONB, "'{}'::jsonb"),
+    PrimaryKeyConstraint("tenant_id", "customer_id", "event_id"),
+    _reference("customer_id", "customers", cascade=True),
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    _tenant(),
+    _need("assignment_id", Uuid),
+    _need("staff_id", Uuid),
+    _need("state", Text),
+    _need("request", JSONB),
+    _need("outcome", JSONB, "'{}'::jsonb"),
+    _need("records", Integer, "0"),
+    _moment(),
+    _may("undone_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("tenant_id", "assignment_id"),
+    _reference("staff_id", "staff"),
+    _one_of("state", "state", "done", "undone"),
+)
+
+# Who answered for a record from when on; the row before says until when.
+ownerships = Table(
+    "ownerships",
+    metadata,
+    _tenant(),
+    _need("customer_id", Uuid),
+    _need("ownership_id", Uuid),
+    _moment("at"),
+    _may("curator_id", Uuid),
+    _may("team_id", Uuid),
+    _may("from_curator_id", Uuid),
+    _may("from_team_id", Uuid),
+    _need("staff_id", Uuid),
+    _may("assignment_id", Uuid),
+    PrimaryKeyConstraint("tenant_id", "customer_id", "ownership_id"),
+    _reference("customer_id", "customers", cascade=True),
+    Index(None, "tenant_id", "assignment_id", postgresql_where=text("assignment_id IS NOT NULL")),
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    _tenant(),
+    _need("customer_id", Uuid),
+    _need("note_id", Uuid),
+    _need("staff_id", Uuid),
+    _need("text", Text),
+    _moment(),
+    PrimaryKeyConstraint("tenant_id", "customer_id", "note_id"),
+    _reference("customer_id", "customers", cascade=True),
+)
+
+interactions = Table(
+    "interactions",
+    metadata,
+    _tenant(),
+    _need("customer_id", Uuid),
+    _need("interaction_id", Uuid),
+    _need("staff_id", Uuid),
+    _need("kind", Text),
+    _need("direction", Text),
+    _need("at", DateTime(timezone=True)),
+    _may("outcome", Text),
+    _may("text", Text),
+    _moment(),
+    PrimaryKeyConstraint("tenant_id", "customer_id", "interaction_id"),
+    _reference("customer_id", "customers", cascade=True),
+    _one_of("kind", "kind", "call", "email", "message", "meeting", "letter", "visit", "other"),
+    _one_of("direction", "direction", "in", "out"),
+)
+
+# Append only: the last row of a purpose and channel counts.
+consents = Table(
+    "consents",
+    metadata,
+    _tenant(),
+    _need("customer_id", Uuid),
+    _need("consent_id", Uuid),
+    _need("purpose", _KEY),
+    _need("channel", _KEY, "''"),
+    _need("given", Boolean),
+    _need("at", DateTime(timezone=True)),
+    _need("source", Text),
+    _may("proof", Text),
+    _need("staff_id", Uuid),
+    _moment(),
+    PrimaryKeyConstraint("tenant_id", "customer_id", "consent_id"),
+    _reference("customer_id", "customers", cascade=True),
+)
+
+access_requests = Table(
+    "access_requests",
+    metadata,
+    _tenant(),
+    _need("request_id", Uuid),
+    _need("staff_id", Uuid),
+    _need("customer_id", Uuid),
+    _need("reason", Text),
+    _need("state", Text, "'open'"),
+    _moment(),
+    _may("decided_by", Uuid),
+    _may("decided_at", DateTime(timezone=True)),
+    _may("answer", Text),
+    PrimaryKeyConstraint("tenant_id", "request_id"),
+    _reference("staff_id", "staff"),
+    _reference("customer_id", "customers", cascade=True),
+    _one_of("state", "state", "open", "granted", "refused"),
+    Index(None, "tenant_id", "customer_id"),
+)
+
+# The act of an erasure: that it was done, by whom, and how much of what is gone; nothing of the person.
+erasures = Table(
+    "erasures",
+    metadata,
+    _tenant(),
+    _need("erasure_id", Uuid),
+    _need("customer_id", Uuid),
+    _need("staff_id", Uuid),
+    _moment("at"),
+    _need("reason", Text),
+    _need("act", JSONB),
+    PrimaryKeyConstraint("tenant_id", "erasure_id"),
+    _reference("staff_id", "staff"),
+    Index(None, "tenant_id", "customer_id"),
+)
+
+# How often somebody has looked for an exact contact, by the hour.
+contact_probes = Table(
+    "contact_probes",
+    metadata,
+    _tenant(),
+    _need("staff_id", Uuid),
+    _need("hour", DateTime(timezone=True)),
+    _need("used", Integer),
+    PrimaryKeyConstraint("tenant_id", "staff_id", "hour"),
+    _reference("staff_id", "staff", cascade=True),
+)
+
+channel_costs = Table(
+    "channel_costs",
+    metadata,
+    _tenant(),
+    _need("channel_id", Uuid),
+    _need("cost_id", Uuid),
+    _need("from_on", Date),
+    _need("until_on", Date),
+    _need("amount", BigInteger),
+    _need("currency", Text),
+    _moment(),
+    PrimaryKeyConstraint("tenant_id", "channel_id", "cost_id"),
+    _reference("channel_id", "channels", cascade=True),
 )
 
 categories = Table(
@@ -511,6 +718,19 @@ exports = Table(
     _reference("job_id", "jobs"),
     _reference("file_id", "files"),
     _one_of("state", "state", "queued", "running", "done", "failed", "cancelled"),
+)
+
+# Which records have left with a file, in chunks of a thousand in the order of their ids.
+export_records = Table(
+    "export_records",
+    metadata,
+    _tenant(),
+    _need("export_id", Uuid),
+    _need("first_id", Uuid),
+    _need("last_id", Uuid),
+    _need("customer_ids", ARRAY(Uuid)),
+    PrimaryKeyConstraint("tenant_id", "export_id", "first_id"),
+    _reference("export_id", "exports", cascade=True),
 )
 
 # The members of a segment while it is being exported: filled and read in one transaction that is never committed.

@@ -134,7 +134,7 @@ def test_an_interrupt_at_the_keyboard_does_not_reach_it(directory: Path) -> None
     with another_user(directory) as user, running(directory) as server:
         pid = postmaster(directory)
         os.killpg(user.pid, signal.SIGINT)
-        user.wait(timeout=10)
+        user.wait(timeout=30)
         assert ask(server, "SELECT 1") == 1
         assert postmaster(directory) == pid
 

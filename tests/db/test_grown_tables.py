@@ -11,7 +11,7 @@ _READ = "SELECT sum(seq_tup_read)::bigint FROM pg_stat_user_tables WHERE relname
 _ITEMS = 1_500
 
 
-async def _rows_read(url: str) -> int:
+async def _rows_read(url: str | None) -> int:
     connection = await asyncpg.connect(url)
     try:
         # What other connections have counted is written down a second after they come to rest.
@@ -21,7 +21,7 @@ async def _rows_read(url: str) -> int:
         await connection.close()
 
 
-async def _tidied(url: str) -> None:
+async def _tidied(url: str | None) -> None:
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("VACUUM (ANALYZE) customers, contact_details, customer_external_ids, search_tokens")

@@ -225,7 +225,7 @@ def test_the_next_caller_finds_a_clean_connection_whatever_befell_the_first(
             return await _walk(stage, scenario)
 
     # The statements that there are to strike at.
-    fewest = {_reads: 3, _glances: 2}
+    fewest: dict[Scenario, int] = {_reads: 3, _glances: 2}
     assert asyncio.run(run()) >= fewest.get(scenario, 11)
 
 
