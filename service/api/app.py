@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import telemetry
 from service.api import (
+    customer_search,
     customers,
     docs,
     exports,
@@ -28,7 +29,7 @@ from service.api.services import Services
 
 Opened = Callable[[], AbstractAsyncContextManager[Services]]
 # Reads by key and lists come first: routes are tried in this order.
-_MODULES = (customers, orders, segmentation, imports, exports, jobs, overview, staff, health, docs)
+_MODULES = (customers, customer_search, orders, segmentation, imports, exports, jobs, overview, staff, health, docs)
 
 
 class Application(FastAPI):

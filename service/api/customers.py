@@ -1,23 +1,19 @@
-"""Customers over HTTP: records with masked contacts, lists, search, batches, and contacts in clear."""
+"""Customers over HTTP: records with masked contacts, batches, and contacts in clear."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Request, Response
 from pydantic import Field, TypeAdapter, ValidationError
 
 from service.api.customer_schemas import (
     BatchOut,
     Customer,
     CustomerFields,
-    CustomerQuery,
-    CustomerSearch,
     Revealed,
     RevealIn,
 )
 from service.api.deps import Expected, OnceKey, Wired, patiently
-from service.api.paging import BadCursor, decode, encode
 from service.api.problems import InvalidRequest, pointer
 from service.api.routing import Caller, hot, operation, router
 from service.api.schemas import (
@@ -26,10 +22,8 @@ from service.api.schemas import (
     Input,
     Json,
     Key,
-    Page,
     Source,
     as_json,
-    fragment,
     problem_item,
 )
 from service.api.services import Services
@@ -43,8 +37,7 @@ from service.domain.customers.errors import (
     OutsideOwnReach,
     RepeatedInBatch,
 )
-from service.domain.customers.model import ContactInput, ExternalId
-from service.domain.customers.names import query_tokens
+from service.domain.customers.model import ExternalId
 from service.domain.customers.service import Draft
 from service.domain.errors import DomainError, Precondition, UnknownReference
 from service.domain.idempotency import KeyReused, StillRunning
@@ -59,15 +52,6 @@ _EXAMPLE = {
     "external_ids": [{"source": "shop", "external_id": "C-1001"}],
     "contacts": [{"kind": "phone", "value": "+7 912 345-67-89"}, {"kind": "email", "value": "maria@example.com"}],
 }
-
-
-def card(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The wire form of a row; nested lists come as JSON that the database has written."""
-    shown = dict(row)
-    shown.pop("sort_name", None)
-    for name in ("attributes", "external_ids", "contacts", "created_at", "updated_at"):
-        shown[name] = fragment(shown[name])
-    return shown
 
 
 def _etag(version: str) -> dict[str, str]:
@@ -99,45 +83,6 @@ async def _get_fast(request: Request) -> Response:
     return await _show(services, request.scope["principal"], customer_id)
 
 
-async def _list_fast(request: Request) -> Response:
-    try:
-        query = CustomerQuery.model_validate(dict(request.query_params))
-    except ValidationError as error:
-        found = [{"pointer": pointer(one["loc"]), "detail": one["msg"]} for one in error.errors()]
-        raise InvalidRequest(found[0]["detail"], errors=found) from None
-    return await _page(request.app.state.services, request.scope["principal"], query, {})
-
-
-async def _page(
-    services: Services, principal: Principal, query: CustomerQuery, extra: Mapping[str, object]
-) -> Response:
-    filters = {**query.filters, **extra}
-    words = query_tokens(query.q) if query.q else ()
-    after = _position(query)
-    async with services.uow.begin(principal) as tx:
-        rows = await tx.customers.page(filters, words, sort=query.sort, after=after, limit=query.limit + 1)
-        count = await tx.customers.count(filters, words) if query.count else None
-    cursor = None
-    if len(rows) > query.limit:
-        last = rows[query.limit - 1]
-        position = {"after_id": last["customer_id"]}
-        if "name" in query.sort:
-            position["after_name"] = last["sort_name"]
-        cursor = encode(position)
-    page = {"items": [card(row) for row in rows[: query.limit]], "next_cursor": cursor, "count": count}
-    return as_json(page)
-
-
-def _position(query: CustomerQuery) -> dict[str, object] | None:
-    if query.cursor is None:
-        return None
-    names = ("after_id", "after_name") if "name" in query.sort else ("after_id",)
-    position = decode(query.cursor, *names)
-    if not all(isinstance(value, str) for value in position.values()):
-        raise BadCursor(pointer="/cursor")
-    return position | {"after_id": identifier(position["after_id"], BadCursor)}
-
-
 @routes.get(
     "/customers/{customer_id}",
     response_model=Customer,
@@ -147,17 +92,6 @@ def _position(query: CustomerQuery) -> dict[str, object] | None:
 @hot(_get_fast)
 async def get_customer(customer_id: UUID) -> None:
     """One record within your reach, contacts masked. The ETag is its version."""
-
-
-@routes.get(
-    "/customers",
-    response_model=Page[Customer],
-    summary="List customers",
-    **operation("customers.list", Scope.CUSTOMERS_READ, problems=(BadCursor,)),
-)
-@hot(_list_fast)
-async def list_customers(query: Annotated[CustomerQuery, Query()]) -> None:
-    """A page of the records within your reach."""
 
 
 @routes.post(
@@ -304,26 +238,6 @@ def summary(items: list[dict[str, Any]]) -> dict[str, Any]:
     """The answer of a batch: how many of each outcome, then item by item."""
     outcomes = [item["outcome"] for item in items]
     return {name: outcomes.count(name) for name in ("created", "updated", "refused")} | {"items": items}
-
-
-@routes.post(
-    "/customers/search",
-    response_model=Page[Customer],
-    summary="Search customers",
-    **operation(
-        "customers.search",
-        Scope.CUSTOMERS_READ,
-        problems=(BadCursor, InvalidContact),
-        requestBody={"content": {"application/json": {"example": {"q": "иван", "city": "Казань", "limit": 20}}}},
-    ),
-)
-async def search_customers(body: CustomerSearch, principal: Caller, services: Wired) -> Response:
-    """Words and filters, or one exact contact: a contact is found by its whole normal form alone."""
-    extra: dict[str, object] = {}
-    if body.contact is not None:
-        contact = services.customers.contact(ContactInput(kind=body.contact.kind, value=body.contact.value))
-        extra["lookup"] = contact.lookup
-    return await _page(services, principal, body, extra)
 
 
 @routes.post(

@@ -1,8 +1,6 @@
-"""Customer records in Postgres: cards, pages, exact and word search, writes in sets."""
+"""Customer records in Postgres: cards, and writes in sets."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +19,7 @@ _SHOWN = ", ".join(
     for name in _FIELDS
 )
 # Ids and nested values are built by the database as text and passed through untouched: nothing is parsed twice.
-_CARD = f"""
+CARD_SQL = f"""
 SELECT c.customer_id::text, c.display_name, {_SHOWN},
        coalesce((SELECT json_agg(json_build_object('source', e.source, 'external_id', e.external_id)
                                  ORDER BY e.source, e.external_id)
@@ -36,7 +34,7 @@ SELECT c.customer_id::text, c.display_name, {_SHOWN},
        c.version, to_json(c.created_at) AS created_at, to_json(c.updated_at) AS updated_at
 FROM customers c
 """
-_BY_ID = sql(_CARD + "WHERE c.tenant_id = :tenant AND c.customer_id = :customer_id")
+_BY_ID = sql(CARD_SQL + "WHERE c.tenant_id = :tenant AND c.customer_id = :customer_id")
 CARD = Question(
     "customer_card",
     Statement(f"SELECT ARRAY[x.version::text, row_to_json(x)::text] FROM ({_BY_ID.text}) x", _BY_ID.names),
@@ -95,54 +93,8 @@ _CLEAR = sql("""
     SELECT customer_id, detail_id, kind, label, value, normal, verdict FROM contact_details
     WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[]) ORDER BY customer_id, kind, detail_id
 """)
-FILTERS: Mapping[str, str] = {
-    "status": "c.status = :status",
-    "kind": "c.kind = :kind",
-    "curator_id": "c.curator_id = :curator_id::uuid",
-    "team_id": "c.team_id = :team_id::uuid",
-    "city": "c.city = :city",
-    "region": "c.region = :region",
-    "channel": (
-        "c.channel_id = (SELECT h.channel_id FROM channels h WHERE h.tenant_id = :tenant AND h.code = :channel)"
-    ),
-    "tag": ":tag = ANY (c.tags)",
-    "lookup": (
-        "EXISTS (SELECT FROM contact_details d WHERE d.tenant_id = c.tenant_id AND d.customer_id = c.customer_id"
-        " AND d.lookup = :lookup::bytea)"
-    ),
-}
-_ORDERS = {
-    "-created": ("c.customer_id DESC", "c.customer_id < :after_id::uuid"),
-    "created": ("c.customer_id", "c.customer_id > :after_id::uuid"),
-    "name": ("c.sort_name, c.customer_id", "(c.sort_name, c.customer_id) > (:after_name::text, :after_id::uuid)"),
-    "-name": (
-        "c.sort_name DESC, c.customer_id DESC",
-        "(c.sort_name, c.customer_id) < (:after_name::text, :after_id::uuid)",
-    ),
-}
-_MAX_WORDS = 6
 # From here on rows are written as a mass, for which plans are made anew.
 _MANY = 500
-
-
-@lru_cache(maxsize=512)
-def _page(filters: frozenset[str], words: int, sort: str, after: bool, counting: bool) -> Statement:
-    """The SQL of one shape of list; each shape is written once and then only filled."""
-    order, later = _ORDERS[sort]
-    where = ["c.tenant_id = :tenant", *(FILTERS[name] for name in sorted(filters))]
-    where += [
-        "EXISTS (SELECT FROM search_tokens s WHERE s.tenant_id = c.tenant_id AND s.customer_id = c.customer_id"
-        f" AND s.token >= :word{i} AND s.token < :word{i}_end)"
-        for i in range(words)
-    ]
-    if counting:
-        return sql(f"SELECT count(*) FROM customers c WHERE {' AND '.join(where)}")
-    if after:
-        where.append(later)
-    return sql(
-        f"{_CARD.replace('c.version', 'c.sort_name, c.version', 1)} WHERE {' AND '.join(where)}"
-        f" ORDER BY {order} LIMIT :limit"
-    )
 
 
 class PgCustomers:
@@ -152,23 +104,6 @@ class PgCustomers:
     async def card(self, customer_id: UUID) -> Mapping[str, Any] | None:
         """The record with masked contacts; None when it is not within reach."""
         return await self._session.fetchrow(_BY_ID, customer_id=customer_id)
-
-    async def page(
-        self,
-        filters: Mapping[str, object],
-        words: Sequence[str],
-        *,
-        sort: str,
-        after: Mapping[str, object] | None,
-        limit: int,
-    ) -> list[Mapping[str, Any]]:
-        """One page in a stable order; each word is the beginning of a word of the name."""
-        statement = _page(frozenset(filters), len(words[:_MAX_WORDS]), sort, after is not None, counting=False)
-        return await self._session.fetch(statement, **filters, **_word_ranges(words), **(after or {}), limit=limit)
-
-    async def count(self, filters: Mapping[str, object], words: Sequence[str]) -> int:
-        statement = _page(frozenset(filters), len(words[:_MAX_WORDS]), "created", after=False, counting=True)
-        return int(await self._session.fetchval(statement, **filters, **_word_ranges(words)))
 
     async def lock(self, customer_ids: Sequence[UUID]) -> dict[UUID, Stored]:
         if not customer_ids:
@@ -306,12 +241,3 @@ def _contact(contact: Contact, source: str) -> dict[str, object]:
         "verdict": form.verdict,
         "source": source,
     }
-
-
-def _word_ranges(words: Sequence[str]) -> dict[str, object]:
-    """Each word as a range of keys: everything that begins with it."""
-    return dict(
-        chain.from_iterable(
-            ((f"word{i}", word), (f"word{i}_end", word + "\U0010ffff")) for i, word in enumerate(words[:_MAX_WORDS])
-        )
-    )

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
-from service.db.customers import FILTERS
+from service.db.customer_search import FILTERS
 from service.db.errors import translate
 from service.db.purchases import PgPurchases
 from service.db.session import REVEAL, Session

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
+from service.db.customer_search import PgCustomerSearch
 from service.db.customers import CARD, PgCustomers
 from service.db.exports import PgExports
 from service.db.files import PgFiles
@@ -28,6 +29,10 @@ class PgTransaction(Transaction):
     @cached_property
     def customers(self) -> PgCustomers:
         return PgCustomers(self.session)
+
+    @cached_property
+    def search(self) -> PgCustomerSearch:
+        return PgCustomerSearch(self.session)
 
     @cached_property
     def orders(self) -> PgOrders:

@@ -57,6 +57,12 @@ class Customers(Protocol):
         """The record with masked contacts; None when it is not within reach."""
         ...
 
+    async def reveal(self, customer_ids: Sequence[UUID]) -> list[Mapping[str, Any]]:
+        """Contacts in clear of the reachable records, by the role that alone may read them."""
+        ...
+
+
+class CustomerSearch(Protocol):
     async def page(
         self,
         filters: Mapping[str, object],
@@ -71,14 +77,13 @@ class Customers(Protocol):
 
     async def count(self, filters: Mapping[str, object], words: Sequence[str]) -> int: ...
 
-    async def reveal(self, customer_ids: Sequence[UUID]) -> list[Mapping[str, Any]]:
-        """Contacts in clear of the reachable records, by the role that alone may read them."""
-        ...
-
 
 class CustomersTransaction(Transaction, Protocol):
     @property
     def customers(self) -> Customers: ...
+
+    @property
+    def search(self) -> CustomerSearch: ...
 
     @property
     def journal(self) -> Journal: ...
