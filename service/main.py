@@ -60,9 +60,12 @@ def listening(host: str, port: int) -> socket.socket:
 def end_with_parent() -> None:
     """Ask this process to stop when its standard input closes, which it does when the parent is gone."""
 
+    stdin = sys.stdin.fileno()
+
     def watch() -> None:
         with contextlib.suppress(OSError):
-            while sys.stdin.buffer.read(1):
+            # Not through sys.stdin, whose lock the interpreter would want back when it ends.
+            while os.read(stdin, 1):
                 pass
         os.kill(os.getpid(), signal.SIGTERM)
 
