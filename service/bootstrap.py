@@ -15,6 +15,7 @@ from service.db.operations import PgOperations
 from service.db.session import open_pool
 from service.db.sweep import PgSweep
 from service.db.unit_of_work import PgUnitOfWork
+from service.domain.around.service import AroundService
 from service.domain.customers.service import CustomerService, LookupKey
 from service.domain.exports.service import ExportService
 from service.domain.ingestion.service import IngestionService
@@ -98,6 +99,7 @@ async def build_container(settings: Settings) -> Container:
         segmentation=SegmentationService(uow, clock),
         ingestion=ingestion,
         exports=exports,
+        around=AroundService(uow, clock),
         batch_items=settings.limits.batch_items,
         region=region,
     )

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import telemetry
 from service.api import (
+    around,
     customer_search,
     customers,
     docs,
@@ -29,7 +30,20 @@ from service.api.services import Services
 
 Opened = Callable[[], AbstractAsyncContextManager[Services]]
 # Reads by key and lists come first: routes are tried in this order.
-_MODULES = (customers, customer_search, orders, segmentation, imports, exports, jobs, overview, staff, health, docs)
+_MODULES = (
+    customers,
+    around,
+    customer_search,
+    orders,
+    segmentation,
+    imports,
+    exports,
+    jobs,
+    overview,
+    staff,
+    health,
+    docs,
+)
 
 
 class Application(FastAPI):

@@ -30,6 +30,7 @@ its currency, times are RFC 3339. Refusals are problem documents (RFC 9457) whos
 """
 _TAGS = {
     "customers": "Records of persons and organisations, their contacts masked unless revealed.",
+    "around": "Beside a record: notes, contacts made, consents, requests for access.",
     "orders": "Purchases, refunds and products.",
     "segments": "Segmentation: recency, frequency, monetary; ABC classes.",
     "rfm": "Recency, frequency, monetary: scores, groups and the report.",

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from service.api.security import Principals
 from service.domain.access import Principal
+from service.domain.around.ports import AroundTransaction
+from service.domain.around.service import AroundService
 from service.domain.customers.ports import CustomersTransaction
 from service.domain.customers.service import CustomerService
 from service.domain.exports.ports import ExportsTransaction
@@ -20,7 +22,9 @@ from service.domain.segmentation.service import SegmentationService
 from service.domain.staff import Staff
 
 
-class ApiTransaction(CustomersTransaction, OrdersTransaction, IngestionTransaction, ExportsTransaction, Protocol):
+class ApiTransaction(
+    CustomersTransaction, OrdersTransaction, IngestionTransaction, ExportsTransaction, AroundTransaction, Protocol
+):
     """Everything that endpoints may read without a service in between."""
 
     @property
@@ -68,5 +72,6 @@ class Services:
     segmentation: SegmentationService
     ingestion: IngestionService
     exports: ExportService
+    around: AroundService
     batch_items: int
     region: str

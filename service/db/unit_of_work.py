@@ -5,6 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
+from service.db.around import PgAround
 from service.db.customer_search import PgCustomerSearch
 from service.db.customers import CARD, PgCustomers
 from service.db.exports import PgExports
@@ -77,6 +78,10 @@ class PgTransaction(Transaction):
     @cached_property
     def staff(self) -> PgStaff:
         return PgStaff(self.session)
+
+    @cached_property
+    def around(self) -> PgAround:
+        return PgAround(self.session)
 
     @cached_property
     def overview(self) -> PgOverview:
