@@ -52,6 +52,8 @@ class Contact(Base):
     is_primary: Mapped[bool]
     value: Mapped[str] = mapped_column("masked")
     verdict: Mapped[str]
+    source: Mapped[str]
+    author_id: Mapped[UUID | None]
     verified_at: Mapped[datetime | None]
 
 
@@ -67,9 +69,11 @@ class Customer(Base):
     patronymic: Mapped[str | None]
     legal_name: Mapped[str | None]
     trade_name: Mapped[str | None]
+    legal_form: Mapped[str | None]
     birth_date: Mapped[date | None]
     gender: Mapped[str | None]
     language: Mapped[str | None]
+    time_zone: Mapped[str | None]
     country: Mapped[str | None]
     region: Mapped[str | None]
     city: Mapped[str | None]
@@ -78,7 +82,10 @@ class Customer(Base):
     team_id: Mapped[UUID | None]
     channel_id: Mapped[UUID | None]
     tags: Mapped[list[str]]
+    preferences: Mapped[list[str]]
     attributes: Mapped[dict[str, Any]]
+    status_at: Mapped[datetime | None]
+    restricted_at: Mapped[datetime | None]
     version: Mapped[int]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -102,6 +109,8 @@ class ContactOut(_Shown):
     label: str | None
     is_primary: bool
     verdict: str
+    source: str
+    author_id: UUID | None
     verified_at: datetime | None
 
 
@@ -115,9 +124,11 @@ class CustomerOut(_Shown):
     patronymic: str | None
     legal_name: str | None
     trade_name: str | None
+    legal_form: str | None
     birth_date: date | None
     gender: str | None
     language: str | None
+    time_zone: str | None
     country: str | None
     region: str | None
     city: str | None
@@ -126,9 +137,12 @@ class CustomerOut(_Shown):
     team_id: UUID | None
     channel_id: UUID | None
     tags: list[str]
+    preferences: list[str]
     attributes: dict[str, Any]
     external_ids: list[ExternalIdOut]
     contacts: list[ContactOut]
+    status_at: datetime | None
+    restricted_at: datetime | None
     version: int
     created_at: datetime
     updated_at: datetime

@@ -20,19 +20,22 @@ from fastapi import FastAPI, HTTPException, Query, Response
 
 _CARD = """
 SELECT c.customer_id, c.display_name, c.kind, c.status, c.family_name, c.given_name, c.patronymic, c.legal_name,
-       c.trade_name, c.birth_date, c.gender, c.language, c.country, c.region, c.city, c.postal_code, c.curator_id,
-       c.team_id, c.channel_id, c.tags, c.attributes,
+       c.trade_name, c.legal_form,
+       to_char(c.birth_date, CASE WHEN c.birth_year_known THEN 'YYYY-MM-DD' ELSE '--MM-DD' END) AS birth_date,
+       c.gender, c.language, c.time_zone, c.country, c.region, c.city, c.postal_code, c.curator_id,
+       c.team_id, c.channel_id, c.tags, c.preferences, c.attributes,
        coalesce((SELECT json_agg(json_build_object('source', e.source, 'external_id', e.external_id)
                                  ORDER BY e.source, e.external_id)
                  FROM customer_external_ids e
                  WHERE e.tenant_id = c.tenant_id AND e.customer_id = c.customer_id), '[]'::json) AS external_ids,
        coalesce((SELECT json_agg(json_build_object('detail_id', d.detail_id, 'kind', d.kind, 'value', d.masked,
                                                    'label', d.label, 'is_primary', d.is_primary, 'verdict', d.verdict,
+                                                   'source', d.source, 'author_id', d.author_id,
                                                    'verified_at', d.verified_at)
                                  ORDER BY d.kind, d.detail_id)
                  FROM contact_details d
                  WHERE d.tenant_id = c.tenant_id AND d.customer_id = c.customer_id), '[]'::json) AS contacts,
-       c.version, c.created_at, c.updated_at
+       coalesce(c.status_at, c.created_at) AS status_at, c.restricted_at, c.version, c.created_at, c.updated_at
 FROM customers c
 """
 _BY_KEY = _CARD + "WHERE c.tenant_id = $1 AND c.customer_id = $2"

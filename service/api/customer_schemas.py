@@ -1,10 +1,12 @@
 """The wire forms of customers: what is taken in, what is shown, how lists are asked for."""
 
-from datetime import date, datetime
+from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Literal
 from uuid import UUID
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from service.api.schemas import (
     Attributes,
@@ -15,8 +17,36 @@ from service.api.schemas import (
     Source,
     Text,
 )
-from service.domain.customers.model import ContactInput, ExternalId
+from service.domain.customers.model import ContactInput, ExternalId, birthday
 from service.domain.customers.service import Draft
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _time_zone(name: str) -> str:
+    if name not in _time_zones():
+        raise ValueError("the IANA list has no such time zone")
+    return name
+
+
+def _birth_date(text: str) -> str:
+    birthday(text)
+    return text
+
+
+TimeZone = Annotated[str, Field(max_length=60, examples=["Europe/Moscow"]), AfterValidator(_time_zone)]
+BirthDate = Annotated[
+    str,
+    Field(
+        pattern=r"^([0-9]{4}|-)-[0-9]{2}-[0-9]{2}$",
+        examples=["1990-05-17"],
+        description="A day; `--05-17` where the year is not known.",
+    ),
+    AfterValidator(_birth_date),
+]
 
 
 class ContactIn(Input):
@@ -41,9 +71,11 @@ class CustomerFields(Input):
     patronymic: Text | None = None
     legal_name: Text | None = None
     trade_name: Text | None = None
-    birth_date: date | None = None
+    legal_form: Text | None = None
+    birth_date: BirthDate | None = None
     gender: Literal["female", "male"] | None = None
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
+    time_zone: TimeZone | None = None
     country: Text | None = None
     region: Text | None = None
     city: Text | None = None
@@ -52,12 +84,16 @@ class CustomerFields(Input):
     team_id: UUID | None = None
     channel_id: UUID | None = None
     tags: Annotated[list[Text], Field(max_length=50)] | None = None
+    preferences: Annotated[list[Text], Field(max_length=50)] | None = None
     attributes: Attributes | None = None
     external_ids: Annotated[list[ExternalIdIn], Field(max_length=20)] = Field(default_factory=list)
     contacts: Annotated[list[ContactIn], Field(max_length=50)] | None = None
 
     def draft(self) -> Draft:
         changes = self.model_dump(exclude_unset=True, exclude={"external_ids", "contacts"})
+        if "birth_date" in changes:
+            born = changes["birth_date"]
+            changes["birth_date"], changes["birth_year_known"] = birthday(born) if born else (None, True)
         contacts = self.contacts if "contacts" in self.model_fields_set else None
         return Draft(
             changes=changes,
@@ -73,6 +109,8 @@ class ContactOut(BaseModel):
     label: str | None
     is_primary: bool
     verdict: Literal["valid", "possible", "invalid"]
+    source: str = Field(description="Where it came from: `api`, `import …`, `curator …` or `customer`.")
+    author_id: UUID | None = Field(description="Who of the staff entered it.")
     verified_at: datetime | None
 
 
@@ -93,9 +131,11 @@ class Customer(BaseModel):
     patronymic: str | None
     legal_name: str | None
     trade_name: str | None
-    birth_date: date | None
+    legal_form: str | None
+    birth_date: str | None = Field(examples=["1990-05-17"], description="`--05-17` where the year is not known.")
     gender: Literal["female", "male"] | None
     language: str | None
+    time_zone: str | None
     country: str | None
     region: str | None
     city: str | None
@@ -104,9 +144,12 @@ class Customer(BaseModel):
     team_id: UUID | None
     channel_id: UUID | None
     tags: list[str]
+    preferences: list[str]
     attributes: dict[str, Any]
     external_ids: list[ExternalIdOut]
     contacts: list[ContactOut]
+    status_at: datetime = Field(description="Since when the status holds.")
+    restricted_at: datetime | None = Field(description="Since when the processing is restricted, if it is.")
     version: int
     created_at: datetime
     updated_at: datetime

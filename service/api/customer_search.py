@@ -26,8 +26,8 @@ def card(row: Mapping[str, Any]) -> dict[str, Any]:
     """The wire form of a row; nested lists come as JSON that the database has written."""
     shown = dict(row)
     shown.pop("sort_name", None)
-    for name in ("attributes", "external_ids", "contacts", "created_at", "updated_at"):
-        shown[name] = fragment(shown[name])
+    for name in ("attributes", "external_ids", "contacts", "status_at", "restricted_at", "created_at", "updated_at"):
+        shown[name] = fragment(shown[name] or "null")
     return shown
 
 

@@ -14,9 +14,16 @@ from service.domain.ids import new_id
 
 _FIELDS = RECORD_FIELDS
 _AS_TEXT = {"curator_id", "team_id", "channel_id"}
+_SHOWN_AS = {
+    "attributes": "c.attributes::json",
+    "birth_date": (
+        "to_char(c.birth_date, CASE WHEN c.birth_year_known THEN 'YYYY-MM-DD' ELSE '--MM-DD' END) AS birth_date"
+    ),
+}
 _SHOWN = ", ".join(
-    f"c.{name}::text" if name in _AS_TEXT else f"c.{name}::json" if name == "attributes" else f"c.{name}"
+    f"c.{name}::text" if name in _AS_TEXT else _SHOWN_AS.get(name, f"c.{name}")
     for name in _FIELDS
+    if name != "birth_year_known"
 )
 # Ids and nested values are built by the database as text and passed through untouched: nothing is parsed twice.
 CARD_SQL = f"""
@@ -27,10 +34,12 @@ SELECT c.customer_id::text, c.display_name, {_SHOWN},
                  WHERE e.tenant_id = c.tenant_id AND e.customer_id = c.customer_id), '[]'::json) AS external_ids,
        coalesce((SELECT json_agg(json_build_object('detail_id', d.detail_id, 'kind', d.kind, 'value', d.masked,
                                                    'label', d.label, 'is_primary', d.is_primary, 'verdict', d.verdict,
+                                                   'source', d.source, 'author_id', d.author_id,
                                                    'verified_at', d.verified_at)
                                  ORDER BY d.kind, d.detail_id)
                  FROM contact_details d
                  WHERE d.tenant_id = c.tenant_id AND d.customer_id = c.customer_id), '[]'::json) AS contacts,
+       to_json(coalesce(c.status_at, c.created_at)) AS status_at, to_json(c.restricted_at) AS restricted_at,
        c.version, to_json(c.created_at) AS created_at, to_json(c.updated_at) AS updated_at
 FROM customers c
 """

@@ -66,6 +66,7 @@ _ROOM_FOR_MANY = f"""{_ROOM}; SET LOCAL work_mem = '64MB'; SET LOCAL enable_nest
 
 _EXPRESSIONS = {
     "external_ids": "x.external_ids",
+    "birth_date": "to_char(c.birth_date, CASE WHEN c.birth_year_known THEN 'YYYY-MM-DD' ELSE '--MM-DD' END)",
     "tags": "array_to_string(nullif(c.tags, '{}'), ' ')",
     "curator": "s.name",
     "team": "m.name",

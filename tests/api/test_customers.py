@@ -36,6 +36,9 @@ def test_a_customer_is_read_as_it_was_written(database: TestDatabase) -> None:
             "birth_date": "1990-02-28",
             "gender": "female",
             "language": "ru",
+            "time_zone": "Europe/Moscow",
+            "legal_form": "ИП",
+            "preferences": ["зелёный чай", "доставка утром"],
             "country": "RU",
             "region": "Татарстан",
             "postal_code": "420000",
@@ -55,6 +58,22 @@ def test_a_customer_is_read_as_it_was_written(database: TestDatabase) -> None:
         again = await head.get(answer.headers["location"])
         assert again.json() == made
         assert again.headers["etag"] == '"1"'
+
+    in_the_api(database, scenario)
+
+
+def test_a_birthday_may_lack_its_year(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        made = await make(head, birth_date="--02-29")
+        path = f"/v1/customers/{made['customer_id']}"
+        listed = (await head.get("/v1/customers")).json()["items"]
+        assert made["birth_date"] == listed[0]["birth_date"] == "--02-29"
+        assert (await head.patch(path, json={"city": "Пермь"})).json()["birth_date"] == "--02-29"
+        assert (await head.patch(path, json={"birth_date": "1990-05-17"})).json()["birth_date"] == "1990-05-17"
+        cleared = (await head.patch(path, json={"birth_date": None})).json()
+        assert (cleared["birth_date"], cleared["restricted_at"]) == (None, None)
+        assert (await head.patch(path, json={"birth_date": "0999-01-01"})).json()["birth_date"] == "0999-01-01"
 
     in_the_api(database, scenario)
 

@@ -1,9 +1,11 @@
 """A customer record as people and partners write it: a person or an organisation, with contacts in any number.
 
 A person needs a family or given name, an organisation a legal or trade name. A prospect becomes a customer with
-the first counted order. Whoever sees only part of the base may only place records inside that part.
+the first counted order. Whoever sees only part of the base may only place records inside that part. A birthday whose
+year nobody knows is written `--05-17`; such a day is kept in a leap year, since the 29th of February is one too.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
@@ -17,6 +19,25 @@ from service.domain.customers.names import display_name, fold, search_tokens
 
 Kind = Literal["person", "organisation"]
 Status = Literal["prospect", "customer", "lapsed", "archived"]
+
+
+# The year that stands in for an unknown one.
+_SOME_YEAR = 1604
+_DAY = re.compile(r"(?:([0-9]{4})|-)-([0-9]{2})-([0-9]{2})")
+
+
+def birthday(text: str) -> tuple[date, bool]:
+    """The day, and whether its year is known, of `1990-05-17` or `--05-17`; ValueError where there is no such day."""
+    written = _DAY.fullmatch(text)
+    if written is None:
+        raise ValueError("a birth date is written 1990-05-17, or --05-17 where the year is not known")
+    year, month, day = written.groups()
+    return date(int(year) if year else _SOME_YEAR, int(month), int(day)), year is not None
+
+
+def birthday_text(day: date, year_known: bool) -> str:
+    """How a birth date is written; the inverse of `birthday`."""
+    return day.isoformat() if year_known else f"--{day.month:02}-{day.day:02}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +69,12 @@ class Record:
     patronymic: str | None = None
     legal_name: str | None = None
     trade_name: str | None = None
+    legal_form: str | None = None
     birth_date: date | None = None
+    birth_year_known: bool = True
     gender: Literal["female", "male"] | None = None
     language: str | None = None
+    time_zone: str | None = None
     country: str | None = None
     region: str | None = None
     city: str | None = None
@@ -59,6 +83,7 @@ class Record:
     team_id: UUID | None = None
     channel_id: UUID | None = None
     tags: list[str] = field(default_factory=list)
+    preferences: list[str] = field(default_factory=list)
     attributes: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -83,7 +83,7 @@ def _reading(
         file_zone=_zone(mapping.time_zone or time_zone),
         tenant_zone=_zone(time_zone),
         mark=decimal_mark(cells("money", "quantity")) if mapping.decimal == "auto" else mapping.decimal,
-        dates=date_order(cells("moment", "day")) if mapping.dates == "auto" else mapping.dates,
+        dates=date_order(cells("moment", "day", "birthday")) if mapping.dates == "auto" else mapping.dates,
         ids=mapping.ids,
     )
 

@@ -31,6 +31,7 @@ REASONS: dict[str, str] = {
     "unknown-status": "The status is not one of those that are known here.",
     "unknown-kind": "The kind is neither person nor organisation.",
     "unknown-gender": "The gender is neither female nor male.",
+    "unknown-time-zone": "The time zone is not one of the IANA list, such as Europe/Moscow.",
     "too-many-cells": "The row has more cells than the header.",
     "too-few-cells": "The row has fewer cells than the header.",
     "stray-quote": "A quoted cell goes on after its closing quote.",

@@ -10,7 +10,7 @@ from typing import Literal
 Kind = Literal["order_lines", "orders", "customers"]
 Reads = Literal[
     "id", "text", "money", "quantity", "moment", "day", "currency", "order_status", "customer_status",
-    "customer_kind", "gender", "tags",
+    "customer_kind", "gender", "tags", "time_zone", "birthday",
 ]  # fmt: skip
 
 
@@ -59,7 +59,7 @@ _CUSTOMERS = {
     "patronymic": Field("text", 200),
     "legal_name": Field("text", 400),
     "trade_name": Field("text", 400),
-    "birth_date": Field("day"),
+    "birth_date": Field("birthday"),
     "gender": Field("gender"),
     "language": Field("text", 35),
     "country": Field("text", 100),
@@ -75,6 +75,9 @@ _CUSTOMERS = {
     "inn": Field("text", 20),
     "kpp": Field("text", 20),
     "ogrn": Field("text", 20),
+    "legal_form": Field("text", 200),
+    "time_zone": Field("time_zone"),
+    "preferences": Field("tags", 2000),
 }
 
 FIELDS: dict[Kind, dict[str, Field]] = {"order_lines": _ORDER_LINES, "orders": _ORDERS, "customers": _CUSTOMERS}

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from service.domain.customers import model
 from service.domain.ingestion.faults import Fault
 
 DateOrder = Literal["day_first", "month_first"]
@@ -38,6 +39,17 @@ def moment(text: str, order: DateOrder | None, file_zone: ZoneInfo, tenant_zone:
 def day(text: str, order: DateOrder | None) -> date:
     """The calendar day; a time of day beside it is passed over."""
     return _parsed(text, order).date()
+
+
+def birthday(text: str, order: DateOrder | None) -> tuple[date, bool]:
+    """The day of birth, and whether its year is known; `--05-17` names none."""
+    stripped = text.strip()
+    if not stripped.startswith("--"):
+        return day(stripped, order), True
+    try:
+        return model.birthday(stripped)
+    except ValueError as error:
+        raise Fault("bad-date") from error
 
 
 def date_order(cells: Iterable[str]) -> DateOrder | None:

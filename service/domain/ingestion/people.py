@@ -1,19 +1,20 @@
 """A customer row becomes a record: fields that the row leaves empty are kept as they are in the base."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from service.domain.customers.contacts import ContactKind, assess
-from service.domain.customers.model import Contact, ExternalId
+from service.domain.customers.model import Contact, ExternalId, birthday_text
 from service.domain.customers.service import Draft, LookupKey
 from service.domain.ingestion.documents import DIFFERENT
 from service.domain.ingestion.faults import Reject, Violation
 from service.domain.ingestion.rows import CustomerRow
 
 _PLAIN = (
-    "status", "family_name", "given_name", "patronymic", "legal_name", "trade_name", "birth_date", "gender",
-    "language", "country", "region", "city", "postal_code",
+    "status", "family_name", "given_name", "patronymic", "legal_name", "trade_name", "legal_form", "gender",
+    "language", "time_zone", "country", "region", "city", "postal_code",
 )  # fmt: skip
 _CONTACTS = tuple(ContactKind(kind) for kind in ("phone", "email", "street", "inn", "kpp", "ogrn"))
 
@@ -23,8 +24,12 @@ def draft(row: CustomerRow, source: str, staff: Mapping[str, UUID], channels: Ma
     changes: dict[str, Any] = {name: getattr(row, name) for name in _PLAIN if getattr(row, name) is not None}
     changes["kind"] = row.kind
     _name_from_display(row, changes)
+    if row.birth_date is not None:
+        changes["birth_date"], changes["birth_year_known"] = row.birth_date
     if row.tags:
         changes["tags"] = list(row.tags)
+    if row.preferences:
+        changes["preferences"] = list(row.preferences)
     if row.curator is not None:
         if row.curator not in staff:
             return rejected(row, "curator", "unknown-curator")
@@ -58,5 +63,16 @@ def _name_from_display(row: CustomerRow, changes: dict[str, Any]) -> None:
 
 def rejected(row: CustomerRow, field: str, code: str) -> Reject:
     """The row as a reject, with its cells."""
-    cells = tuple("" if value is None else str(value) for value in row[2:])
+    cells = tuple(_cell(value) for value in row[2:])
     return Reject(row.row, row.line, cells, (Violation(row.row, row.line, field, code, DIFFERENT[code]),))
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case (date() as day, bool() as year_known):
+            return birthday_text(day, year_known)
+        case tuple():
+            return "|".join(str(part) for part in value)
+    return str(value)

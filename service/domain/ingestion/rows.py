@@ -70,7 +70,7 @@ class CustomerRow(NamedTuple):
     patronymic: str | None
     legal_name: str | None
     trade_name: str | None
-    birth_date: date | None
+    birth_date: tuple[date, bool] | None
     gender: str | None
     language: str | None
     country: str | None
@@ -86,6 +86,9 @@ class CustomerRow(NamedTuple):
     inn: str | None
     kpp: str | None
     ogrn: str | None
+    legal_form: str | None
+    time_zone: str | None
+    preferences: tuple[str, ...]
 
 
 Row = OrderLine | Order | CustomerRow
@@ -145,7 +148,7 @@ def customer(row: int, line: int, cells: Sequence[str], values: Sequence[object]
     if not named:
         raise Fault("missing-name")
     kind = "organisation" if not person and (made.legal_name or made.trade_name or made.kpp) else "person"
-    return made._replace(kind=made.kind or kind, tags=made.tags or ())
+    return made._replace(kind=made.kind or kind, tags=made.tags or (), preferences=made.preferences or ())
 
 
 def _row_id(row: int, cells: Sequence[str]) -> str:

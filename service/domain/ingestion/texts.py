@@ -4,7 +4,9 @@ Identifiers stay text: leading zeros are part of them, unless the mapping says t
 """
 
 import re
+from functools import cache
 from typing import Literal
+from zoneinfo import available_timezones
 
 from service.domain.ingestion.faults import Fault
 
@@ -73,6 +75,19 @@ def currency(cell: str) -> str:
     if not _CODE.fullmatch(value):
         raise Fault("bad-currency")
     return value
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def time_zone(cell: str) -> str:
+    """A name of the IANA list."""
+    name = cell.strip()
+    if name not in _time_zones():
+        raise Fault("unknown-time-zone")
+    return name
 
 
 def tags(cell: str, limit: int) -> tuple[str, ...]:

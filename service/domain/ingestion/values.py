@@ -72,6 +72,8 @@ def _readers(name: str, field: Field, reading: Reading) -> Mapping[Reads, Parse]
         "quantity": lambda cell: amounts.quantity(cell, reading.mark),
         "moment": lambda cell: moments.moment(cell, reading.dates, reading.file_zone, reading.tenant_zone),
         "day": lambda cell: moments.day(cell, reading.dates),
+        "birthday": lambda cell: moments.birthday(cell, reading.dates),
+        "time_zone": texts.time_zone,
         "currency": texts.currency,
         "order_status": lambda cell: texts.choice(cell, texts.ORDER_STATUSES, "unknown-status"),
         "customer_status": lambda cell: texts.choice(cell, texts.CUSTOMER_STATUSES, "unknown-status"),

@@ -315,6 +315,16 @@ def test_public_requisites_are_judged_as_published() -> None:
         assert (assess(kind, row["value"], "RU").verdict == "valid") == expected, row
 
 
+@given(st.sampled_from("34"), st.from_regex(r"[0-9]{13}", fullmatch=True))
+@example("3", "0450011600015")  # a remainder of 10 is written 0
+def test_the_number_of_an_entrepreneur_ends_with_the_last_digit_of_its_remainder(first: str, rest: str) -> None:
+    stem = first + rest
+    right = str(int(stem) % 13 % 10)
+    for digit in "0123456789":
+        form = assess(ContactKind.OGRN, stem + digit, "RU")
+        assert (form.verdict == "valid") == (digit == right)
+
+
 def assert_sound(form: NormalForm) -> None:
     for text in (form.value, form.normal, form.masked):
         assert "\x00" not in text

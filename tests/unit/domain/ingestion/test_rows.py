@@ -138,12 +138,21 @@ def test_a_customer_carries_what_the_file_says() -> None:
     )
     assert (person.kind, person.birth_date, person.gender, person.tags) == (
         "person",
-        date(1980, 12, 31),
+        (date(1980, 12, 31), True),
         "male",
         ("vip", "b2c"),
     )
     assert (person.email, person.phone) == ("Elkin@Example.com", "8(495)1234567")
     assert (firm.kind, firm.legal_name, firm.tags, firm.email) == ("organisation", "ООО «Ромашка»", (), None)
+
+
+def test_a_birthday_may_lack_its_year_and_a_time_zone_must_be_on_the_list() -> None:
+    mapping = preset("clientbase_customers").mapping
+    header = "external_id,family_name,birth_date,legal_form,time_zone,preferences\n"
+    [person] = customers(header + "1,Ёлкин,--02-29,ИП,Asia/Omsk,чай|торты\n", mapping)
+    assert (person.birth_date, person.legal_form) == ((date(1604, 2, 29), False), "ИП")
+    assert (person.time_zone, person.preferences) == ("Asia/Omsk", ("чай", "торты"))
+    assert codes(header + "1,Ёлкин,--02-30,,,\n2,Ёлкин,,,Omsk,\n", mapping) == [["bad-date"], ["unknown-time-zone"]]
 
 
 def test_a_customer_needs_an_id_and_a_name() -> None:
