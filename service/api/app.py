@@ -22,6 +22,7 @@ from service.api import (
     problems,
     segmentation,
     staff,
+    timeline,
 )
 from service.api.edge import Edge
 from service.api.routing import HotPaths
@@ -41,6 +42,7 @@ _MODULES = (
     jobs,
     overview,
     staff,
+    timeline,
     health,
     docs,
 )

@@ -20,6 +20,7 @@ from service.domain.orders.service import OrderService
 from service.domain.ports import Clock, UnitOfWork
 from service.domain.segmentation.service import SegmentationService
 from service.domain.staff import Staff
+from service.domain.timeline import Timeline
 
 
 class ApiTransaction(
@@ -32,6 +33,9 @@ class ApiTransaction(
 
     @property
     def overview(self) -> Overview: ...
+
+    @property
+    def timeline(self) -> Timeline: ...
 
 
 class ApiUnitOfWork(UnitOfWork[ApiTransaction], Protocol):

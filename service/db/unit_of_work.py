@@ -20,6 +20,7 @@ from service.db.overview import PgOverview
 from service.db.purchases import PgPurchases
 from service.db.session import Transaction, preamble, settings
 from service.db.staff import PgStaff
+from service.db.timeline import PgTimeline
 from service.db.totals import PgTotals
 from service.domain.access import Principal
 
@@ -82,6 +83,10 @@ class PgTransaction(Transaction):
     @cached_property
     def around(self) -> PgAround:
         return PgAround(self.session)
+
+    @cached_property
+    def timeline(self) -> PgTimeline:
+        return PgTimeline(self.session)
 
     @cached_property
     def overview(self) -> PgOverview:
