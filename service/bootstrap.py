@@ -16,10 +16,13 @@ from service.db.session import open_pool
 from service.db.sweep import PgSweep
 from service.db.unit_of_work import PgUnitOfWork
 from service.domain.around.service import AroundService
+from service.domain.assignments.briefings import BriefingService
+from service.domain.assignments.service import AssignmentService
 from service.domain.customers.service import CustomerService, LookupKey
 from service.domain.exports.service import ExportService
 from service.domain.ingestion.service import IngestionService
 from service.domain.orders.service import OrderService
+from service.domain.privacy.service import PrivacyService
 from service.domain.segmentation.service import SegmentationService
 from service.jobs.handlers import handlers
 from service.jobs.runner import Runner
@@ -94,12 +97,15 @@ async def build_container(settings: Settings) -> Container:
         clock=clock,
         principals=Principals(verifier, directory),
         operations=operations,
-        customers=CustomerService(uow, lookup, region),
+        customers=CustomerService(uow, clock, lookup, region),
         orders=OrderService(uow, clock),
         segmentation=SegmentationService(uow, clock),
         ingestion=ingestion,
         exports=exports,
+        assignments=AssignmentService(uow, clock),
+        briefings=BriefingService(uow, clock),
         around=AroundService(uow, clock),
+        privacy=PrivacyService(uow, clock),
         batch_items=settings.limits.batch_items,
         region=region,
     )

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from service.db.contacts import PgContacts
 from service.db.errors import translate
 from service.db.glance import Question
+from service.db.history import PgHistory
 from service.db.session import REVEAL, Session
 from service.db.statement import Statement, sql
-from service.domain.customers.model import RECORD_FIELDS, Contact, ExternalId, Record, as_mapping
+from service.domain.customers.model import RECORD_FIELDS, ExternalId, Record, as_mapping
 from service.domain.customers.ports import Stored, Written
-from service.domain.ids import new_id
 
 _FIELDS = RECORD_FIELDS
 _AS_TEXT = {"curator_id", "team_id", "channel_id"}
@@ -49,7 +50,7 @@ CARD = Question(
     Statement(f"SELECT ARRAY[x.version::text, row_to_json(x)::text] FROM ({_BY_ID.text}) x", _BY_ID.names),
 )
 _LOCK = sql(f"""
-    SELECT customer_id, version, {", ".join(_FIELDS)} FROM customers
+    SELECT customer_id, version, provenance, {", ".join(_FIELDS)} FROM customers
     WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[]) ORDER BY customer_id FOR UPDATE
 """)
 _OWNERS = sql("""
@@ -59,13 +60,14 @@ _OWNERS = sql("""
       ON e.source = u.source AND e.external_id = u.external_id
     WHERE e.tenant_id = :tenant
 """)
-_WRITTEN = ("display_name", "sort_name", *_FIELDS)
+_WRITTEN = ("display_name", "sort_name", "provenance", *_FIELDS)
 _INSERT = sql(
-    f"INSERT INTO customers (tenant_id, customer_id, {', '.join(_WRITTEN)}) "
-    f"VALUES (:tenant, :customer_id, {', '.join(':' + name for name in _WRITTEN)})"
+    f"INSERT INTO customers (tenant_id, customer_id, import_id, {', '.join(_WRITTEN)}) "
+    f"VALUES (:tenant, :customer_id, :import_id, {', '.join(':' + name for name in _WRITTEN)})"
 )
 _UPDATE = sql(
     f"UPDATE customers SET {', '.join(f'{name} = :{name}' for name in _WRITTEN)}, "
+    "status_at = CASE WHEN status <> :status THEN now() ELSE status_at END, "
     "version = version + 1, updated_at = now() WHERE tenant_id = :tenant AND customer_id = :customer_id"
 )
 _GIVEN_IDS = "unnest(:sources::text[], :external_ids::text[], :ids::uuid[]) AS u (source, external_id, customer_id)"
@@ -88,14 +90,6 @@ _DROP_TOKENS = sql("DELETE FROM search_tokens WHERE tenant_id = :tenant AND cust
 _ADD_TOKENS = sql("""
     INSERT INTO search_tokens (tenant_id, token, customer_id)
     SELECT :tenant, u.token, u.customer_id FROM unnest(:tokens::text[], :ids::uuid[]) AS u (token, customer_id)
-""")
-_DROP_CONTACTS = sql("DELETE FROM contact_details WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[])")
-_CONTACT = ("kind", "label", "is_primary", "value", "normal", "masked", "lookup", "verdict", "source")
-_CONTACT_TYPES = {"is_primary": "boolean", "lookup": "bytea"}
-_ADD_CONTACTS = sql(f"""
-    INSERT INTO contact_details (tenant_id, customer_id, detail_id, {", ".join(_CONTACT)})
-    SELECT :tenant, u.* FROM unnest(:customer_ids::uuid[], :detail_ids::uuid[],
-        {", ".join(f":{name}::{_CONTACT_TYPES.get(name, 'text')}[]" for name in _CONTACT)}) AS u
 """)
 _DELETE = sql("DELETE FROM customers WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[])")
 _CLEAR = sql("""
@@ -123,6 +117,7 @@ class PgCustomers:
                 customer_id=row["customer_id"],
                 version=row["version"],
                 record=Record(**{name: row[name] for name in _FIELDS}),
+                provenance=row["provenance"],
             )
             for row in rows
         }
@@ -135,23 +130,23 @@ class PgCustomers:
         )
         return {_external(row): row["customer_id"] for row in rows}
 
-    async def insert(self, written: Sequence[Written], *, source: str) -> set[UUID]:
+    async def insert(self, written: Sequence[Written]) -> set[UUID]:
         await self._write(_INSERT, written)
         if len(written) >= _MANY:
             await self._session.forget_plans()
         taken = await self._claim_ids(written)
         if taken:
             await self._session.execute(_DELETE, ids=list(taken))
-        await self._surroundings(_without(written, taken), source=source, fresh=True)
+        await self._surroundings(_without(written, taken), fresh=True)
         return taken
 
-    async def replace(self, written: Sequence[Written], *, source: str) -> set[UUID]:
+    async def replace(self, written: Sequence[Written]) -> set[UUID]:
         if len(written) >= _MANY:
             await self._session.forget_plans()
         taken = await self._claim_ids(written)
         kept = _without(written, taken)
         await self._write(_UPDATE, kept)
-        await self._surroundings(kept, source=source, fresh=False)
+        await self._surroundings(kept, fresh=False)
         return taken
 
     async def delete(self, customer_id: UUID) -> None:
@@ -169,15 +164,12 @@ class PgCustomers:
         except Exception as error:
             raise translate(error) from error
 
-    async def _surroundings(self, written: Sequence[Written], *, source: str, fresh: bool) -> None:
-        ids = [one.customer_id for one in written]
+    async def _surroundings(self, written: Sequence[Written], *, fresh: bool) -> None:
         if not fresh:
-            await self._session.execute(_DROP_TOKENS, ids=ids)
-            given = [one.customer_id for one in written if one.contacts is not None]
-            if given:
-                await self._session.execute(_DROP_CONTACTS, ids=given)
+            await self._session.execute(_DROP_TOKENS, ids=[one.customer_id for one in written])
         await self._add_tokens(written)
-        await self._add_contacts(written, source)
+        changed = await PgContacts(self._session).write(written, fresh=fresh)
+        await PgHistory(self._session).tell(written, changed)
 
     async def _add_tokens(self, written: Sequence[Written]) -> None:
         pairs = [(token, one.customer_id) for one in written for token in one.record.tokens]
@@ -197,19 +189,6 @@ class PgCustomers:
         if in_vain:
             await self._session.execute(_DROP_IDS, **_ids(in_vain))
         return taken
-
-    async def _add_contacts(self, written: Sequence[Written], source: str) -> None:
-        found = [(one.customer_id, contact) for one in written for contact in one.contacts or ()]
-        if not found:
-            return
-        rows = [_contact(contact, source) for _, contact in found]
-        columns: dict[str, object] = {name: [row[name] for row in rows] for name in _CONTACT}
-        await self._session.execute(
-            _ADD_CONTACTS,
-            customer_ids=[customer_id for customer_id, _ in found],
-            detail_ids=[new_id() for _ in found],
-            **columns,
-        )
 
 
 def _without(written: Sequence[Written], taken: set[UUID]) -> Sequence[Written]:
@@ -232,21 +211,8 @@ def _columns(one: Written) -> dict[str, object]:
     record = one.record
     return as_mapping(record) | {
         "customer_id": one.customer_id,
+        "import_id": one.import_id,
+        "provenance": one.provenance,
         "display_name": record.shown,
         "sort_name": record.sort_name,
-    }
-
-
-def _contact(contact: Contact, source: str) -> dict[str, object]:
-    form = contact.form
-    return {
-        "kind": form.kind,
-        "label": contact.label,
-        "is_primary": contact.is_primary,
-        "value": form.value,
-        "normal": form.normal,
-        "masked": form.masked,
-        "lookup": contact.lookup,
-        "verdict": form.verdict,
-        "source": source,
     }

@@ -64,10 +64,23 @@ _RECOMPUTE = sql(f"""
         WHERE t.tenant_id = :tenant AND t.customer_id = ANY (:customers::uuid[]))""")
 
 
-_BUYERS = sql("""UPDATE customers c SET status = 'customer', version = c.version + 1, updated_at = now()
-    WHERE c.tenant_id = :tenant AND c.customer_id = ANY (:customers::uuid[]) AND c.status = 'prospect'
-        AND EXISTS (SELECT FROM purchase_totals t
-            WHERE t.tenant_id = :tenant AND t.customer_id = c.customer_id AND t.orders > 0)""")
+# Who was made in this very transaction has no history yet: a purchase file makes its customers as such.
+_BUYERS = sql("""
+    WITH buyers AS (
+        UPDATE customers c SET status = 'customer', status_at = now(), version = c.version + 1, updated_at = now()
+        WHERE c.tenant_id = :tenant AND c.customer_id = ANY (:customers::uuid[]) AND c.status = 'prospect'
+            AND EXISTS (SELECT FROM purchase_totals t
+                WHERE t.tenant_id = :tenant AND t.customer_id = c.customer_id AND t.orders > 0)
+        RETURNING c.customer_id, c.created_at < now() AS known
+    ), told AS (
+        INSERT INTO customer_events (tenant_id, customer_id, event_id, kind, staff_id, source, detail)
+        SELECT :tenant, customer_id, gen_random_uuid(), 'status', :staff_id::uuid, :source,
+            '{"old": "prospect", "new": "customer", "reason": "first_order"}'
+        FROM buyers WHERE known
+    )
+    INSERT INTO changes (tenant_id, customer_id, entity_id, entity, kind)
+    SELECT :tenant, customer_id, customer_id, 'customer', 'updated' FROM buyers WHERE known
+""")
 
 
 # A plan kept from when the tables were small would read them whole for every batch of a long import.
@@ -78,7 +91,7 @@ class PgTotals:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def refresh(self, customer_ids: Collection[UUID], today: date) -> None:
+    async def refresh(self, customer_ids: Collection[UUID], today: date, *, source: str = "api") -> None:
         """Bring the totals of these customers (all in reach) in line with what is recorded by now.
 
         To be called once in a transaction, after its last change, with all customers touched.
@@ -89,4 +102,6 @@ class PgTotals:
         async with self._session.planned_anew() if len(touched) > _BATCH else nullcontext():
             await self._session.execute(_LOCK, customers=touched)
             await self._session.execute(_RECOMPUTE, customers=touched, today=today)
-            await self._session.execute(_BUYERS, customers=touched)
+            await self._session.execute(
+                _BUYERS, customers=touched, staff_id=self._session.principal.staff_id, source=source
+            )

@@ -70,7 +70,7 @@ class Office:
         contacts = [ContactInput(**one) for one in fields.pop("contacts", ())]
         ids = tuple(ExternalId(**one) for one in fields.pop("external_ids", ()))
         draft = Draft(changes={"family_name": "Иванов"} | fields, contacts=contacts, external_ids=ids)
-        return await CustomerService(self.tenant.uow, LookupKey(b"test")).create(principal, draft)
+        return await CustomerService(self.tenant.uow, Clock(), LookupKey(b"test")).create(principal, draft)
 
     async def started(self, principal: Principal, **asked: Any) -> tuple[UUID, Job]:
         export_id, job_id = await self.exports.request(principal, request(**asked))

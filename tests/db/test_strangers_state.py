@@ -99,7 +99,7 @@ def _written(principal: Principal) -> Written:
 
 async def _write(tx: PgTransaction, written: Written) -> None:
     await tx.session.fetchval(sql("SELECT pg_advisory_xact_lock(1)"))
-    await tx.customers.insert([written], source="api")
+    await tx.customers.insert([written])
     await tx.journal.audit("customers.create", "customer", written.customer_id)
     assert len(await tx.customers.reveal([written.customer_id])) == 1
 
@@ -153,7 +153,7 @@ async def _late_commit(stage: Stage, held: Transaction | None) -> None:
     """The first caller's handle, used after he has left, changes nothing for the next."""
     written = _written(stage.next_one)
     async with PgUnitOfWork(stage.pool).begin(stage.next_one) as tx:
-        await tx.customers.insert([written], source="api")
+        await tx.customers.insert([written])
         if held is not None and hasattr(held, "session"):
             with pytest.raises(Unavailable):
                 await held.commit()

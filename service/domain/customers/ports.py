@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from service.domain.customers.history import Event, Moved
 from service.domain.customers.model import Contact, ExternalId, Record
 from service.domain.idempotency import Idempotency
 from service.domain.ports import Journal, Transaction
@@ -17,16 +18,25 @@ class Stored:
     customer_id: UUID
     version: int
     record: Record
+    provenance: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """One record to be inserted (version 1) or replaced; contacts or ids of None are left as they are."""
+    """One record to be inserted (version 1) or replaced; contacts or ids of None are left as they are.
+
+    Contacts that were there already keep who entered them and when they were last found right.
+    """
 
     customer_id: UUID
     record: Record
     contacts: Sequence[Contact] | None = None
     external_ids: Sequence[ExternalId] = ()
+    source: str = "api"
+    provenance: Sequence[Mapping[str, Any]] = ()
+    events: Sequence[Event] = ()
+    moved: Moved | None = None
+    import_id: UUID | None = None
 
 
 class Customers(Protocol):
@@ -38,14 +48,14 @@ class Customers(Protocol):
         """The reachable records behind external ids."""
         ...
 
-    async def insert(self, written: Sequence[Written], *, source: str) -> set[UUID]:
-        """New records with contacts, ids and search tokens; says which were left out.
+    async def insert(self, written: Sequence[Written]) -> set[UUID]:
+        """New records with contacts, ids, search tokens and history; says which were left out.
 
         A record is left out when another one, in reach or not, has one of its external ids.
         """
         ...
 
-    async def replace(self, written: Sequence[Written], *, source: str) -> set[UUID]:
+    async def replace(self, written: Sequence[Written]) -> set[UUID]:
         """The new state of locked records, their version rises by one; leaves out like `insert`."""
         ...
 

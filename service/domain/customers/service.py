@@ -4,12 +4,15 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from service.domain.access import Principal, Scope
+from service.domain.customers import provenance
 from service.domain.customers.contacts import normalise
 from service.domain.customers.errors import ExternalIdTaken, NoCustomer, RepeatedInBatch
+from service.domain.customers.history import Event, differences, events, moved, source_of
 from service.domain.customers.model import (
     Contact,
     ContactInput,
@@ -24,7 +27,7 @@ from service.domain.customers.ports import CustomersTransaction, Stored, Written
 from service.domain.errors import DomainError, Precondition, retold, told
 from service.domain.idempotency import Once
 from service.domain.ids import new_id
-from service.domain.ports import UnitOfWork
+from service.domain.ports import Clock, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +60,11 @@ class LookupKey:
 
 
 class CustomerService:
-    def __init__(self, uow: UnitOfWork[CustomersTransaction], lookup: LookupKey, default_region: str = "RU") -> None:
+    def __init__(
+        self, uow: UnitOfWork[CustomersTransaction], clock: Clock, lookup: LookupKey, default_region: str = "RU"
+    ) -> None:
         self._uow = uow
+        self._clock = clock
         self._lookup = lookup
         self._region = default_region
 
@@ -68,7 +74,7 @@ class CustomerService:
         async with self._uow.begin(principal) as tx:
             if known := await tx.idempotency.recall(once):
                 return UUID(known["customer_id"])
-            if await tx.customers.insert([written], source="api"):
+            if await tx.customers.insert([written]):
                 raise ExternalIdTaken
             await tx.journal.changed("customer", "created", written.customer_id, written.customer_id)
             await tx.journal.audit("customers.create", "customer", written.customer_id)
@@ -84,7 +90,7 @@ class CustomerService:
                 raise NoCustomer
             if expected is not None and stored.version != expected:
                 raise Precondition(current_version=stored.version)
-            if await tx.customers.replace([self._changed(stored, draft, principal)], source="api"):
+            if await tx.customers.replace([self._changed(stored, draft, principal)]):
                 raise ExternalIdTaken
             await tx.journal.changed("customer", "updated", customer_id, customer_id)
             await tx.journal.audit("customers.update", "customer", customer_id, fields=sorted(draft.changes))
@@ -116,7 +122,7 @@ class CustomerService:
             for outcome, write in (("created", tx.customers.insert), ("updated", tx.customers.replace)):
                 chosen = [written for item, written in plan if written and item.outcome == outcome]
                 if chosen:
-                    taken |= await write(chosen, source="api")
+                    taken |= await write(chosen)
                 ids = [written.customer_id for written in chosen if written.customer_id not in taken]
                 await tx.journal.changed_many("customer", outcome, ids, ids)
             results = [_refused_if_taken(item, taken) for item, _ in plan]
@@ -187,16 +193,77 @@ class CustomerService:
 
     def _fresh(self, draft: Draft, principal: Principal) -> Written:
         record = checked(Record(**{k: v for k, v in draft.changes.items() if v is not None}), principal)
-        return self._written(new_id(), record, draft)
+        return begun(
+            new_id(),
+            record,
+            source=source_of(principal, record),
+            contacts=self._contacts(record, draft),
+            external_ids=draft.external_ids,
+            told=(Event(kind="created", detail={}),),
+        )
 
     def _changed(self, stored: Stored, draft: Draft, principal: Principal) -> Written:
-        return self._written(stored.customer_id, checked(_patched(stored.record, draft.changes), principal), draft)
+        record = checked(_patched(stored.record, draft.changes), principal)
+        return gone_on(
+            stored,
+            record,
+            source=source_of(principal, record),
+            now=self._clock.now(),
+            contacts=self._contacts(record, draft),
+            external_ids=draft.external_ids,
+        )
 
-    def _written(self, customer_id: UUID, record: Record, draft: Draft) -> Written:
-        contacts = None
-        if draft.contacts is not None:
-            contacts = with_one_primary([self.contact(given, record.country) for given in draft.contacts])
-        return Written(customer_id=customer_id, record=record, contacts=contacts, external_ids=draft.external_ids)
+    def _contacts(self, record: Record, draft: Draft) -> list[Contact] | None:
+        if draft.contacts is None:
+            return None
+        return with_one_primary([self.contact(given, record.country) for given in draft.contacts])
+
+
+def begun(
+    customer_id: UUID,
+    record: Record,
+    *,
+    source: str,
+    contacts: Sequence[Contact] | None,
+    external_ids: Sequence[ExternalId],
+    told: Sequence[Event] = (),
+    import_id: UUID | None = None,
+) -> Written:
+    """A record that is new, as `source` has it."""
+    return Written(
+        customer_id=customer_id,
+        record=record,
+        contacts=contacts,
+        external_ids=external_ids,
+        source=source,
+        provenance=provenance.begun(source).stored(),
+        events=told,
+        import_id=import_id,
+    )
+
+
+def gone_on(
+    stored: Stored,
+    record: Record,
+    *,
+    source: str,
+    now: datetime,
+    contacts: Sequence[Contact] | None,
+    external_ids: Sequence[ExternalId],
+) -> Written:
+    """A stored record after `source` has changed it, with what its history says of that."""
+    fields = differences(stored.record, record)
+    known = provenance.restored(stored.provenance)
+    return Written(
+        customer_id=stored.customer_id,
+        record=record,
+        contacts=contacts,
+        external_ids=external_ids,
+        source=source,
+        provenance=known.set(fields, source, now).stored() if fields else stored.provenance,
+        events=tuple(events(stored.record, record)),
+        moved=moved(stored.record, record),
+    )
 
 
 def _refused_if_taken(item: ItemResult, taken: set[UUID]) -> ItemResult:

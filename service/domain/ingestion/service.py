@@ -17,7 +17,7 @@ from uuid import UUID
 from service.domain.access import Principal
 from service.domain.customers.model import ExternalId, Record, as_mapping, checked, merge_patch, with_one_primary
 from service.domain.customers.ports import Written
-from service.domain.customers.service import Draft, LookupKey
+from service.domain.customers.service import Draft, LookupKey, begun, gone_on
 from service.domain.errors import Conflict, DomainError, NotFound, Unavailable
 from service.domain.idempotency import Once
 from service.domain.ids import new_id
@@ -232,7 +232,8 @@ class IngestionService:
             else:
                 documents = group((row for row in batch.rows if not isinstance(row, CustomerRow)), new_id)
                 applied = await tx.loading.apply_documents(documents, import_id=run.import_id, source=run.source)
-                await tx.totals.refresh(applied.buyers, self._clock.today(principal.time_zone))
+                today = self._clock.today(principal.time_zone)
+                await tx.totals.refresh(applied.buyers, today, source=f"import {run.import_id}")
             rejects = [*batch.rejects, *applied.rejects]
             await tx.imports.keep_rejects(run.import_id, rejects)
             after = state.after(batch, applied)
@@ -246,7 +247,7 @@ class IngestionService:
         self, tx: IngestionTransaction, principal: Principal, run: ImportRun, rows: Sequence[CustomerRow]
     ) -> Applied:
         staff, channels = await tx.loading.placing()
-        source = run.source
+        source, origin, now = run.source, f"import {run.import_id}", self._clock.now()
         owners = await tx.customers.owners_of([ExternalId(source=source, external_id=r.external_id) for r in rows])
         stored = await tx.customers.lock(sorted(set(owners.values())))
         rejects: list[Reject] = []
@@ -262,17 +263,22 @@ class IngestionService:
             earlier = shelf.get(row.external_id)
             base = earlier.record if earlier else known.record if known else Record(kind="person")
             record = _merged(base, draft, principal)
-            customer_id = earlier.customer_id if earlier else known.customer_id if known else new_id()
             found = people.contacts(row, self._lookup, record.country or self._region)
-            shelf[row.external_id] = Written(
-                customer_id=customer_id,
-                record=record,
-                contacts=with_one_primary(found) if found else None,
-                external_ids=() if known else draft.external_ids,
-            )
-        origin = f"import {run.import_id}"
+            contacts = with_one_primary(found) if found else None
+            if known:
+                written = gone_on(known, record, source=origin, now=now, contacts=contacts, external_ids=())
+            else:
+                written = begun(
+                    earlier.customer_id if earlier else new_id(),
+                    record,
+                    source=origin,
+                    contacts=contacts,
+                    external_ids=draft.external_ids,
+                    import_id=run.import_id,
+                )
+            shelf[row.external_id] = written
         if fresh:
-            taken = await tx.customers.insert(list(fresh.values()), source=origin)
+            taken = await tx.customers.insert(list(fresh.values()))
             fresh = {ref: written for ref, written in fresh.items() if written.customer_id not in taken}
             left_out = [row for row in rows if row.external_id not in fresh and row.external_id not in changed]
             known_rejects = {reject.row for reject in rejects}
@@ -282,7 +288,7 @@ class IngestionService:
                 if row.row not in known_rejects
             ]
         if changed:
-            await tx.customers.replace(list(changed.values()), source=origin)
+            await tx.customers.replace(list(changed.values()))
         for kind, shelf in (("created", fresh), ("updated", changed)):
             ids = [written.customer_id for written in shelf.values()]
             await tx.journal.changed_many("customer", kind, ids, ids)

@@ -113,8 +113,11 @@ class Orders(Protocol):
 
 
 class Totals(Protocol):
-    async def refresh(self, customer_ids: Sequence[UUID], today: date) -> None:
-        """Recompute the purchase totals of these customers from their orders, and make buyers of prospects."""
+    async def refresh(self, customer_ids: Sequence[UUID], today: date, *, source: str = "api") -> None:
+        """Recompute the purchase totals of these customers from their orders, and make buyers of prospects.
+
+        `source` is whose word the orders are, for the history of those who turn customers.
+        """
         ...
 
 
