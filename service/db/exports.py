@@ -5,7 +5,7 @@ sign, which settles nearly all of them for a tenth of what the pattern costs. Co
 role that may, in the caller's transaction and reach.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import lru_cache
@@ -63,6 +63,16 @@ _ROOM = "SET LOCAL jit = off"
 # policies make the planner expect few rows, and it would look up a million one by one. Given back with the transaction.
 _ROOM_FOR_MANY = f"""{_ROOM}; SET LOCAL work_mem = '64MB'; SET LOCAL enable_nestloop = off;
     SET LOCAL max_parallel_workers_per_gather = 0"""
+
+# The ledger goes in pages of whole chunks, each page behind the last id of the one before, so that neither side ever
+# holds more than a page; ids stay text on their way, which spares Python a million of them as objects.
+_CHUNK = 1_000
+_PAGE_OF_CHUNKS = 20
+_RECORD = sql("""
+    INSERT INTO export_records (tenant_id, export_id, first_id, last_id, customer_ids)
+    SELECT :tenant, :export_id, u.ids[1], u.ids[array_upper(u.ids, 1)], u.ids
+    FROM (SELECT chunk::uuid[] AS ids FROM unnest(:chunks::text[]) AS chunk) u
+""")
 
 _EXPRESSIONS = {
     "external_ids": "x.external_ids",
@@ -177,6 +187,21 @@ class PgExports:
                 raise translate(error) from error
         return int(status.rpartition(" ")[2])
 
+    async def taken(self, request: ExportRequest) -> AsyncIterator[Sequence[str]]:
+        statement = _taken(frozenset(request.filters), self._choice is not None)
+        after = UUID(int=0)
+        while True:
+            rows = await self._session.fetch(statement, after=after, choice=self._choice, **request.filters)
+            chunks = [str(row["ids"]) for row in rows]
+            if chunks:
+                yield chunks
+            if sum(row["records"] for row in rows) < _CHUNK * _PAGE_OF_CHUNKS:
+                return
+            after = UUID(chunks[-1].rstrip("}")[-36:])
+
+    async def record(self, export_id: UUID, chunks: Sequence[str]) -> None:
+        await self._session.execute(_RECORD, export_id=export_id, chunks=list(chunks))
+
 
 def harmless(cell: str) -> str:
     """`cells.neutralise` as SQL over an expression of text; NULL stays NULL."""
@@ -235,6 +260,18 @@ def _cell(column: Column) -> str:
 @lru_cache(maxsize=256)
 def _counting(filters: frozenset[str], chosen: bool) -> Statement:
     return sql(f"SELECT count(*) FROM customers c WHERE {_where(filters, chosen)}")
+
+
+@lru_cache(maxsize=256)
+def _taken(filters: frozenset[str], chosen: bool) -> Statement:
+    return sql(f"""
+        SELECT array_agg(n.customer_id ORDER BY n.customer_id)::text AS ids, count(*) AS records FROM (
+            SELECT t.customer_id, (row_number() OVER (ORDER BY t.customer_id) - 1) / {_CHUNK} AS chunk FROM (
+                SELECT c.customer_id FROM customers c WHERE {_where(filters, chosen)} AND c.customer_id > :after::uuid
+                ORDER BY c.customer_id LIMIT {_CHUNK * _PAGE_OF_CHUNKS}
+            ) t
+        ) n GROUP BY n.chunk ORDER BY n.chunk
+    """)
 
 
 def _where(filters: frozenset[str], chosen: bool) -> str:

@@ -17,7 +17,7 @@ from service.domain.access import Principal, Reach, Scope, narrowed
 from service.domain.customers.model import ContactInput, ExternalId
 from service.domain.customers.service import CustomerService, Draft, LookupKey
 from service.domain.errors import DomainError, MissingScope
-from service.domain.exports.policy import ExportRequest
+from service.domain.exports.policy import ExportRequest, decide
 from service.domain.exports.service import ExportExpired, ExportNotReady, ExportOfAnother, ExportService, NoExport
 from service.domain.idempotency import KeyReused, Once
 from service.domain.jobs import Job, Superseded
@@ -34,6 +34,10 @@ _AUDIT = sql("""
     WHERE tenant_id = :tenant AND entity = 'export' ORDER BY audit_id
 """)
 _FILES = sql("SELECT count(*) FROM files WHERE tenant_id = :tenant")
+_LEDGER = sql("""
+    SELECT first_id, last_id, customer_ids FROM export_records
+    WHERE tenant_id = :tenant AND export_id = :export_id ORDER BY first_id
+""")
 _EXPIRE = sql("UPDATE files SET expires_at = now() - interval '1 second' WHERE tenant_id = :tenant")
 _MANY = sql("""
     INSERT INTO customers (tenant_id, customer_id, kind, display_name, sort_name, trade_name)
@@ -435,5 +439,95 @@ def test_an_empty_file_has_a_header_and_a_mark_if_asked(in_an_office: Play) -> N
         assert (
             await office.file(head, columns=("city", "phone"), bom=True, delimiter=";") == b"\xef\xbb\xbfcity;phone\n"
         )
+
+    in_an_office(scenario)
+
+
+async def _ledger(office: Office, principal: Principal, export_id: UUID) -> Sequence[Any]:
+    async with office.tenant.uow.begin(principal) as tx:
+        return await tx.session.fetch(_LEDGER, export_id=export_id)
+
+
+def test_the_ledger_names_the_records_of_the_file_in_chunks_of_a_thousand(in_an_office: Play) -> None:
+    async def scenario(office: Office) -> None:
+        head = await office.tenant.staff()
+        for rows, chunks in ((0, []), (1_000, [1_000]), (20_000, [1_000] * 21), (1_500, [1_000] * 22 + [500])):
+            await _fill(office, head, rows)
+            export_id, job = await office.started(head, columns=("customer_id",))
+            await office.exports.run(head, job)
+            kept = await _ledger(office, head, export_id)
+            assert [len(row["customer_ids"]) for row in kept] == chunks
+            ids = [str(one) for row in kept for one in row["customer_ids"]]
+            assert ids == sorted(ids)
+            assert all(row["first_id"] == row["customer_ids"][0] for row in kept)
+            assert all(row["last_id"] == row["customer_ids"][-1] for row in kept)
+            content = await office.fetch(head, export_id)
+            assert sorted(content.decode().splitlines()[1:]) == ids
+
+    in_an_office(scenario)
+
+
+def test_the_ledger_is_that_of_the_file_in_every_reach_filter_and_group(in_an_office: Play) -> None:
+    async def scenario(office: Office) -> None:
+        head = await office.tenant.staff()
+        anna = await office.tenant.staff(reach="own")
+        north = await office.tenant.staff(reach="team", teams=("north",))
+        phone = {"kind": "phone", "value": "+7 912 345-67-89"}
+        ids = [await office.add(head, contacts=[phone], city=("Казань", "Москва")[i % 2]) for i in range(40)]
+        await _buy(office, head, ids[:35], revenue=[(index * 37 % 35 + 1) * 1_000_000 for index in range(35)])
+        for principal in (anna, north):
+            await office.add(principal, contacts=[phone], city="Казань")
+        cases: list[tuple[Principal, dict[str, Any]]] = [
+            (head, {}),
+            (head, {"filters": {"city": "Казань"}}),
+            (head, {"group": "loyal"}),
+            (head, {"group": "hibernating", "filters": {"city": "Москва"}}),
+            (anna, {}),
+            (north, {"filters": {"city": "Казань"}}),
+        ]
+        for principal, asked in cases:
+            for columns in (("customer_id",), ("customer_id", "phone")):
+                export_id, job = await office.started(principal, columns=columns, **asked)
+                await office.exports.run(principal, job)
+                lines = (await office.fetch(principal, export_id)).decode().splitlines()[1:]
+                kept = await _ledger(office, principal, export_id)
+                assert lines, asked
+                assert [str(one) for row in kept for one in row["customer_ids"]] == sorted(x[:36] for x in lines)
+
+    in_an_office(scenario)
+
+
+def test_who_comes_while_the_file_is_written_is_in_neither(in_an_office: Play) -> None:
+    async def scenario(office: Office) -> None:
+        head = await office.tenant.staff()
+        await _fill(office, head, 3)
+        asked = request(columns=("customer_id",))
+        pieces: list[bytes] = []
+
+        async def sink(piece: bytes) -> None:
+            pieces.append(piece)
+
+        async with office.tenant.uow.begin(head, snapshot=True) as tx:
+            plan = decide(head, "customers", ("customer_id",))
+            assert await tx.exports.count({}) == 3
+            await _fill(office, head, 5)
+            await tx.exports.stream(plan, asked, "RUB", sink, expected=3)
+            await _fill(office, head, 5)
+            chunks = [chunk async for page in tx.exports.taken(asked) for chunk in page]
+        assert chunks[0].strip("{}").split(",") == sorted(b"".join(pieces).decode().splitlines()[1:])
+
+    in_an_office(scenario)
+
+
+def test_an_export_that_failed_has_no_ledger(in_an_office: Play) -> None:
+    async def scenario(office: Office) -> None:
+        head = await office.tenant.staff()
+        await _fill(office, head, 3_000)
+        export_id, job = await office.started(head)
+        async with office.tenant.uow.begin(head) as tx:
+            assert await tx.jobs.cancel(job.job_id)
+            await tx.commit()
+        await office.exports.run(head, job)
+        assert await _ledger(office, head, export_id) == []
 
     in_an_office(scenario)

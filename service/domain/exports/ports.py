@@ -1,6 +1,6 @@
 """What exports expect of a transaction. Everything is seen within the reach of its principal."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -62,6 +62,17 @@ class Exports(Protocol):
 
         `expected` is what `count` said; it chooses the way, not the rows.
         """
+        ...
+
+    def taken(self, request: ExportRequest) -> AsyncIterator[Sequence[str]]:
+        """The ids of the rows that `stream` writes in the same snapshot, in their order, a page of chunks at a time.
+
+        A chunk is a thousand ids as the text of an array.
+        """
+        ...
+
+    async def record(self, export_id: UUID, chunks: Sequence[str]) -> None:
+        """Keep in the ledger which records the export holds."""
         ...
 
     async def settle(

@@ -1,13 +1,14 @@
 """Bulk out under rights: a request with a purpose becomes a job, the job a file, and each step a line of the audit.
 
 The rows are read in one snapshot within the caller's reach and go to the file as they come, through a short queue: a
-second transaction of the same principal writes them, and file, counts and audit become visible together or not at all.
+second transaction of the same principal writes them, and file, counts and audit become visible together or not at all;
+so does the ledger, which tells by id whose records left with the file, read in the same snapshot.
 A file with contacts in clear is a reveal: its audit line is written before the first row is read. Only who asked for a
 file may fetch it, and only for a day.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,6 +34,8 @@ _BOM = "\ufeff".encode()
 # Pieces come as the socket gives them, at most a quarter of a megabyte each.
 _WAITING = 16
 _TELL_S = 1.0
+# Of the ledger; a page is three quarters of a megabyte.
+_PAGES_WAITING = 2
 
 
 class NoExport(NotFound):
@@ -152,8 +155,11 @@ class ExportService:
             if request.bom:
                 await pipe.put(_BOM)
             pipe.rows = await tx.exports.stream(plan, request, principal.currency, pipe.put, expected=total)
+            await pipe.close()
+            async for chunks in tx.exports.taken(request):
+                await pipe.ledger.put(chunks)
             await tx.commit()
-        await pipe.close()
+        await pipe.end()
 
     async def _write(
         self, principal: Principal, job: Job, stored: StoredExport, plan: ExportPlan, pipe: "_Pipe"
@@ -166,6 +172,8 @@ class ExportService:
             file_id, size, digest = await tx.files.write(
                 pipe.pieces(), name=name, media_type="text/csv; charset=utf-8", expires_at=now + _KEPT
             )
+            async for chunks in pipe.chunks():
+                await tx.exports.record(stored.export_id, chunks)
             await tx.exports.settle(stored.export_id, "done", rows=pipe.rows, file_id=file_id, clear=plan.clear)
             seal = {"bytes": size, "sha256": digest.hex()}
             await pipe.told.wait()
@@ -235,6 +243,7 @@ class _Pipe:
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=_WAITING)
+        self.ledger: asyncio.Queue[Sequence[str] | None] = asyncio.Queue(maxsize=_PAGES_WAITING)
         self._lines = 0
         self.begun = asyncio.Event()
         self.ended = asyncio.Event()
@@ -254,8 +263,16 @@ class _Pipe:
         self.begun.set()
 
     async def close(self) -> None:
+        """The file is whole; the ledger follows."""
         await self._queue.put(None)
+
+    async def end(self) -> None:
+        await self.ledger.put(None)
         self.ended.set()
+
+    async def chunks(self) -> AsyncIterator[Sequence[str]]:
+        while (page := await self.ledger.get()) is not None:
+            yield page
 
     async def pieces(self) -> AsyncIterator[bytes]:
         while (piece := await self._queue.get()) is not None:
