@@ -9,8 +9,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service import telemetry
 from service.api import (
     around,
+    assignments,
     customer_search,
     customers,
+    deputies,
     docs,
     exports,
     health,
@@ -42,6 +44,8 @@ _MODULES = (
     jobs,
     overview,
     staff,
+    deputies,
+    assignments,
     timeline,
     health,
     docs,

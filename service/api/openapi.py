@@ -41,6 +41,7 @@ _TAGS = {
     "overview": "The base at a glance.",
     "access": "Who the caller is.",
     "staff": "Staff, teams and acquisition channels of the tenant.",
+    "assignments": "Hand-overs of portfolios, their briefings, and the pool of unassigned records.",
     "ops": "For operators: health, metrics, and the meaning of problem codes. No token needed.",
 }
 _IF_MATCH = {

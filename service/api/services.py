@@ -9,6 +9,9 @@ from service.api.security import Principals
 from service.domain.access import Principal
 from service.domain.around.ports import AroundTransaction
 from service.domain.around.service import AroundService
+from service.domain.assignments.briefings import BriefingService
+from service.domain.assignments.ports import Assignments, Portfolios
+from service.domain.assignments.service import AssignmentService
 from service.domain.customers.ports import CustomersTransaction
 from service.domain.customers.service import CustomerService
 from service.domain.exports.ports import ExportsTransaction
@@ -33,6 +36,12 @@ class ApiTransaction(
 
     @property
     def overview(self) -> Overview: ...
+
+    @property
+    def assignments(self) -> Assignments: ...
+
+    @property
+    def portfolios(self) -> Portfolios: ...
 
     @property
     def timeline(self) -> Timeline: ...
@@ -76,6 +85,8 @@ class Services:
     segmentation: SegmentationService
     ingestion: IngestionService
     exports: ExportService
+    assignments: AssignmentService
+    briefings: BriefingService
     around: AroundService
     batch_items: int
     region: str

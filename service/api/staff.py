@@ -21,6 +21,7 @@ from service.domain.access import Principal, Reach, Scope
 from service.domain.errors import Conflict, Forbidden, NameTaken, NotFound, UnknownReference
 from service.domain.idempotency import KeyReused, StillRunning
 from service.domain.ids import new_id
+from service.domain.staff import NoStaff
 
 routes = router("staff")
 _own = router("access")
@@ -41,11 +42,6 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str | None, Query(max_length=1000)]
 Teams = Annotated[list[UUID], Field(max_length=100)]
 Scopes = Annotated[list[Scope], Field(max_length=len(Scope), examples=[["customers:read", "reach:own"]])]
-
-
-class NoStaff(NotFound):
-    code = "staff-not-found"
-    title = "There is no such member of the staff."
 
 
 class TenantReachNeeded(Forbidden):

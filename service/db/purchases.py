@@ -93,6 +93,10 @@ class PgPurchases:
         values = {**_days(basis), **_floors(scores), "wanted": cells, "after": UUID(int=0), "limit": None}
         return statement, values
 
+    async def summed(self, basis: Basis) -> tuple[str, dict[str, object]]:
+        """The SQL of (customer_id, last_on, orders, revenue), returns included, and its values, for others to join."""
+        return facts(await self._source(basis), returns_only=True), _days(basis)
+
     async def surroundings(self, basis: Basis) -> Surroundings:
         source = await self._source(basis)
         row = await self._session.fetchrow(

@@ -6,6 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from service.db.around import PgAround
+from service.db.assignments import PgAssignments
 from service.db.customer_search import PgCustomerSearch
 from service.db.customers import CARD, PgCustomers
 from service.db.exports import PgExports
@@ -17,6 +18,7 @@ from service.db.journal import PgIdempotency, PgJournal
 from service.db.loading import PgLoading
 from service.db.orders import PgOrders
 from service.db.overview import PgOverview
+from service.db.portfolios import PgPortfolios
 from service.db.purchases import PgPurchases
 from service.db.session import Transaction, preamble, settings
 from service.db.staff import PgStaff
@@ -91,6 +93,14 @@ class PgTransaction(Transaction):
     @cached_property
     def overview(self) -> PgOverview:
         return PgOverview(self.session)
+
+    @cached_property
+    def assignments(self) -> PgAssignments:
+        return PgAssignments(self.session)
+
+    @cached_property
+    def portfolios(self) -> PgPortfolios:
+        return PgPortfolios(self.session, self.purchases)
 
 
 class PgUnitOfWork:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from service.domain.access import Principal
-from service.domain.errors import Unauthenticated
+from service.domain.errors import NotFound, Unauthenticated
 
 Card = Mapping[str, Any]
 
@@ -16,6 +16,11 @@ Card = Mapping[str, Any]
 class StaffBlocked(Unauthenticated):
     code = "staff-blocked"
     title = "This person or system is not, or no longer, on the staff of the tenant."
+
+
+class NoStaff(NotFound):
+    code = "staff-not-found"
+    title = "There is no such member of the staff."
 
 
 class Directory(Protocol):
