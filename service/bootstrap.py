@@ -18,6 +18,9 @@ from service.db.unit_of_work import PgUnitOfWork
 from service.domain.around.service import AroundService
 from service.domain.assignments.briefings import BriefingService
 from service.domain.assignments.service import AssignmentService
+from service.domain.customers.finding import FindingService
+from service.domain.customers.keeping import KeepingService
+from service.domain.customers.request_tokens import RequestTokens
 from service.domain.customers.service import CustomerService, LookupKey
 from service.domain.exports.service import ExportService
 from service.domain.ingestion.service import IngestionService
@@ -73,9 +76,16 @@ def _local(state_dir: Path) -> dict[str, str]:
 
 
 def lookup_key(settings: Settings) -> LookupKey:
+    return LookupKey(_lookup_secret(settings))
+
+
+def request_tokens(settings: Settings) -> RequestTokens:
+    return RequestTokens(_lookup_secret(settings))
+
+
+def _lookup_secret(settings: Settings) -> bytes:
     secret = settings.contacts.lookup_key
-    text = secret.get_secret_value() if secret else _local(settings.state_dir)["lookup_key"]
-    return LookupKey(text.encode())
+    return (secret.get_secret_value() if secret else _local(settings.state_dir)["lookup_key"]).encode()
 
 
 async def build_container(settings: Settings) -> Container:
@@ -98,6 +108,8 @@ async def build_container(settings: Settings) -> Container:
         principals=Principals(verifier, directory),
         operations=operations,
         customers=CustomerService(uow, clock, lookup, region),
+        finding=FindingService(uow, clock, lookup, request_tokens(settings), region),
+        keeping=KeepingService(uow, clock),
         orders=OrderService(uow, clock),
         segmentation=SegmentationService(uow, clock),
         ingestion=ingestion,

@@ -10,6 +10,7 @@ from service import telemetry
 from service.api import (
     around,
     assignments,
+    channels,
     customer_search,
     customers,
     deputies,
@@ -21,7 +22,9 @@ from service.api import (
     openapi,
     orders,
     overview,
+    privacy,
     problems,
+    records,
     segmentation,
     staff,
     timeline,
@@ -35,7 +38,9 @@ Opened = Callable[[], AbstractAsyncContextManager[Services]]
 # Reads by key and lists come first: routes are tried in this order.
 _MODULES = (
     customers,
+    records,
     around,
+    privacy,
     customer_search,
     orders,
     segmentation,
@@ -46,6 +51,7 @@ _MODULES = (
     staff,
     deputies,
     assignments,
+    channels,
     timeline,
     health,
     docs,

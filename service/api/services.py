@@ -12,7 +12,10 @@ from service.domain.around.service import AroundService
 from service.domain.assignments.briefings import BriefingService
 from service.domain.assignments.ports import Assignments, Portfolios
 from service.domain.assignments.service import AssignmentService
-from service.domain.customers.ports import CustomersTransaction
+from service.domain.channels import Channels
+from service.domain.customers.depth import DepthReport
+from service.domain.customers.finding import FindingService
+from service.domain.customers.keeping import KeepingService, KeepingTransaction
 from service.domain.customers.service import CustomerService
 from service.domain.exports.ports import ExportsTransaction
 from service.domain.exports.service import ExportService
@@ -21,15 +24,26 @@ from service.domain.ingestion.service import IngestionService
 from service.domain.orders.ports import OrdersTransaction, Overview
 from service.domain.orders.service import OrderService
 from service.domain.ports import Clock, UnitOfWork
+from service.domain.privacy.ports import PrivacyTransaction
+from service.domain.privacy.service import PrivacyService
 from service.domain.segmentation.service import SegmentationService
 from service.domain.staff import Staff
 from service.domain.timeline import Timeline
 
 
 class ApiTransaction(
-    CustomersTransaction, OrdersTransaction, IngestionTransaction, ExportsTransaction, AroundTransaction, Protocol
+    KeepingTransaction,
+    OrdersTransaction,
+    IngestionTransaction,
+    ExportsTransaction,
+    AroundTransaction,
+    PrivacyTransaction,
+    Protocol,
 ):
     """Everything that endpoints may read without a service in between."""
+
+    @property
+    def depth(self) -> DepthReport: ...
 
     @property
     def staff(self) -> Staff: ...
@@ -45,6 +59,9 @@ class ApiTransaction(
 
     @property
     def timeline(self) -> Timeline: ...
+
+    @property
+    def channels(self) -> Channels: ...
 
 
 class ApiUnitOfWork(UnitOfWork[ApiTransaction], Protocol):
@@ -81,6 +98,8 @@ class Services:
     principals: Principals
     operations: Operations
     customers: CustomerService
+    finding: FindingService
+    keeping: KeepingService
     orders: OrderService
     segmentation: SegmentationService
     ingestion: IngestionService
@@ -88,5 +107,6 @@ class Services:
     assignments: AssignmentService
     briefings: BriefingService
     around: AroundService
+    privacy: PrivacyService
     batch_items: int
     region: str

@@ -27,7 +27,7 @@ _OWNERSHIPS = sql("""
 """)
 # Status and curator have histories of their own; of those the last entry counts.
 _SOURCES = sql("""
-    SELECT c.provenance, c.import_id, c.created_at,
+    SELECT to_jsonb(c) AS record, c.provenance, c.import_id, c.created_at,
         (SELECT json_build_object('source', e.source, 'set_at', e.at) FROM customer_events e
          WHERE e.tenant_id = c.tenant_id AND e.customer_id = c.customer_id AND e.kind = 'status'
          ORDER BY e.at DESC, e.event_id DESC LIMIT 1)::jsonb AS status,

@@ -7,18 +7,25 @@ import asyncpg
 
 from service.db.around import PgAround
 from service.db.assignments import PgAssignments
+from service.db.channels import PgChannels
+from service.db.contacts import PgContacts
 from service.db.customer_search import PgCustomerSearch
 from service.db.customers import CARD, PgCustomers
+from service.db.depth import PgDepth
+from service.db.erasing import PgErasing
 from service.db.exports import PgExports
 from service.db.files import PgFiles
 from service.db.glance import glance
+from service.db.history import PgHistory
 from service.db.imports import PgImports
 from service.db.jobs import PgJobs
 from service.db.journal import PgIdempotency, PgJournal
+from service.db.links import PgLinks
 from service.db.loading import PgLoading
 from service.db.orders import PgOrders
 from service.db.overview import PgOverview
 from service.db.portfolios import PgPortfolios
+from service.db.privacy import PgPrivacy
 from service.db.purchases import PgPurchases
 from service.db.session import Transaction, preamble, settings
 from service.db.staff import PgStaff
@@ -37,6 +44,22 @@ class PgTransaction(Transaction):
     @cached_property
     def search(self) -> PgCustomerSearch:
         return PgCustomerSearch(self.session)
+
+    @cached_property
+    def contacts(self) -> PgContacts:
+        return PgContacts(self.session)
+
+    @cached_property
+    def history(self) -> PgHistory:
+        return PgHistory(self.session)
+
+    @cached_property
+    def links(self) -> PgLinks:
+        return PgLinks(self.session)
+
+    @cached_property
+    def depth(self) -> PgDepth:
+        return PgDepth(self.session)
 
     @cached_property
     def orders(self) -> PgOrders:
@@ -83,8 +106,20 @@ class PgTransaction(Transaction):
         return PgStaff(self.session)
 
     @cached_property
+    def privacy(self) -> PgPrivacy:
+        return PgPrivacy(self.session)
+
+    @cached_property
+    def erasing(self) -> PgErasing:
+        return PgErasing(self.session)
+
+    @cached_property
     def around(self) -> PgAround:
         return PgAround(self.session)
+
+    @cached_property
+    def channels(self) -> PgChannels:
+        return PgChannels(self.session)
 
     @cached_property
     def timeline(self) -> PgTimeline:

@@ -1,4 +1,4 @@
-"""Each write leaves its mark: what changed, since when a status holds, who answered before, and whose word a value is."""
+"""Each write leaves its mark: what changed, since when a status holds, who answered, whose word a value is."""
 
 import json
 from typing import Any

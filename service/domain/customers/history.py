@@ -66,10 +66,10 @@ def moved(old: Record, new: Record) -> Moved | None:
     return Moved(from_curator_id=old.curator_id, from_team_id=old.team_id)
 
 
-def filled(record: Record) -> list[str]:
-    """The fields that hold something, attributes one by one."""
-    names = [name for name in RECORD_FIELDS if name not in ("birth_year_known", "attributes") and getattr(record, name)]
-    return [*names, *(f"attributes.{name}" for name in sorted(record.attributes))]
+def filled(values: Mapping[str, Any]) -> list[str]:
+    """Of a record's fields by name, those that hold something, attributes one by one."""
+    names = [name for name in RECORD_FIELDS if name not in ("birth_year_known", "attributes") and values[name]]
+    return [*names, *(f"attributes.{name}" for name in sorted(values["attributes"]))]
 
 
 def _born(record: Record) -> str | None:

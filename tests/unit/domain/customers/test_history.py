@@ -4,7 +4,7 @@ from datetime import date
 from uuid import UUID
 
 from service.domain.customers.history import Event, Moved, differences, events, filled, moved
-from service.domain.customers.model import Record
+from service.domain.customers.model import Record, as_mapping
 
 _ANNA, _BORIS = UUID(int=1), UUID(int=2)
 _OLD = Record(family_name="Иванова", city="Казань", tags=["vip"], attributes={"size": 42, "note": None})
@@ -41,4 +41,12 @@ def test_status_and_curator_are_told_apart() -> None:
 
 
 def test_filled_fields_are_named() -> None:
-    assert filled(_OLD) == ["kind", "status", "family_name", "city", "tags", "attributes.note", "attributes.size"]
+    assert filled(as_mapping(_OLD)) == [
+        "kind",
+        "status",
+        "family_name",
+        "city",
+        "tags",
+        "attributes.note",
+        "attributes.size",
+    ]
