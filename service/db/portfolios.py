@@ -64,11 +64,9 @@ class PgPortfolios:
             return True
         return await self._session.fetchrow(_MADE, **wanted) is not None
 
-    async def briefing(self, portfolio: Portfolio, basis: Basis, *, currency: str, top: int) -> Mapping[str, Any]:
+    async def briefing(self, portfolio: Portfolio, basis: Basis, *, top: int) -> Mapping[str, Any]:
         facts, days = await self._purchases.summed(basis)
-        row = await self._session.fetchrow(
-            _briefing(_whose(portfolio), facts), **_ids(portfolio), **days, currency=currency, top=top
-        )
+        row = await self._session.fetchrow(_briefing(_whose(portfolio), facts), **_ids(portfolio), **days, top=top)
         assert row is not None
         return dict(row)
 

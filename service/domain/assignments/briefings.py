@@ -56,7 +56,7 @@ class BriefingService:
         async with self._uow.begin(principal, snapshot=True, timeout_ms=_TIMEOUT_MS) as tx:
             if not await tx.portfolios.exists(portfolio):
                 raise NoStaff if portfolio.assignment_id is None else NoAssignment
-            found = await tx.portfolios.briefing(portfolio, basis, currency=principal.currency, top=top)
+            found = await tx.portfolios.briefing(portfolio, basis, top=top)
             fractions = rfm.wanted_fractions(_SCHEME)
             distribution = await tx.purchases.distribution(basis, _SCHEME.monetary, fractions)
             cuts = rfm.cuts(distribution, _SCHEME, basis.as_of)

@@ -97,7 +97,7 @@ class Portfolios(Protocol):
         """Whether there is such a member of the staff, or a record of such a hand-over within reach."""
         ...
 
-    async def briefing(self, portfolio: Portfolio, basis: Basis, *, currency: str, top: int) -> Card:
+    async def briefing(self, portfolio: Portfolio, basis: Basis, *, top: int) -> Card:
         """Sizes, classes, first customers, birthdays and expected orders, in one statement."""
         ...
 
