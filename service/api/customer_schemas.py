@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from service.api.schemas import (
     Attributes,
     Input,
     Key,
     LongText,
+    Page,
     ProblemItem,
     Source,
     Text,
@@ -158,7 +159,9 @@ class Customer(BaseModel):
 class CustomerQuery(Input):
     """Filters of a list; each narrows it."""
 
-    q: Annotated[str, Field(max_length=200)] | None = Field(None, description="Words; each begins a word of the name.")
+    q: Annotated[str, Field(max_length=200)] | None = Field(
+        None, description="Words of the name, in any order; or a key of another system, or the number of an order."
+    )
     status: Literal["prospect", "customer", "lapsed", "archived"] | None = None
     kind: Literal["person", "organisation"] | None = None
     curator_id: UUID | None = None
@@ -167,16 +170,43 @@ class CustomerQuery(Input):
     region: Text | None = None
     channel: Text | None = Field(None, description="Code of the acquisition channel.")
     tag: Text | None = None
-    sort: Literal["-created", "created", "name", "-name"] = "-created"
+    attribute: Annotated[str, Field(max_length=300, pattern=r"^[^:]+:.+$", examples=["tea:green"])] | None = Field(
+        None, description="An own field and its value, as `name:value`."
+    )
+    sort: Literal["relevance", "-created", "created", "name", "-name"] | None = Field(
+        None, description="By default, what is searched for comes by relevance, a list newest first."
+    )
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=1000)] | None = None
-    count: Literal["exact"] | None = Field(None, description="Ask for the count within your reach.")
+    count: Literal["exact", "estimate"] | None = Field(
+        None, description="Ask for the count within your reach; an estimate costs next to nothing."
+    )
+    fields: Annotated[str, Field(max_length=1000, examples=["display_name,city"])] | None = Field(
+        None, description="Names of the fields to answer, with commas between; `customer_id` always comes along."
+    )
+
+    @property
+    def chosen(self) -> tuple[str, ...] | None:
+        """The fields to answer, each once; None when it is all of them. Raises ValueError."""
+        if self.fields is None:
+            return None
+        names = dict.fromkeys(("customer_id", *(name.strip() for name in self.fields.split(","))))
+        if unknown := [name for name in names if name not in Customer.model_fields]:
+            raise ValueError(f"There is no field {unknown[0]!r}")
+        return tuple(names)
+
+    @model_validator(mode="after")
+    def _says_what_there_is(self) -> "CustomerQuery":
+        assert self.chosen is None or self.chosen
+        if self.sort == "relevance" and not self.q:
+            raise ValueError("Without words there is no relevance")
+        return self
 
     @property
     def filters(self) -> dict[str, object]:
         return {
             name: getattr(self, name)
-            for name in ("status", "kind", "curator_id", "team_id", "city", "region", "channel", "tag")
+            for name in ("status", "kind", "curator_id", "team_id", "city", "region", "channel", "tag", "attribute")
             if getattr(self, name) is not None
         }
 
@@ -190,6 +220,28 @@ class ContactExact(Input):
 
 class CustomerSearch(CustomerQuery):
     contact: ContactExact | None = None
+
+
+class CustomerPage(Page[Customer]):
+    """One page of a list or search."""
+
+    more: bool = Field(
+        False, description="More than 10 000 records match; the first ones by relevance were looked at. Add a word."
+    )
+
+
+class DuplicateOut(BaseModel):
+    """A record with the same contact or requisite; of another portfolio only a mask, and a pass to ask for it."""
+
+    matched: list[str]
+    kind: Literal["person", "organisation"]
+    display_name: str = Field(examples=["И••• М•••"])
+    customer_id: UUID | None
+    request_token: str | None = Field(description="For POST /v1/access-requests, within a day.")
+
+
+class CreatedCustomer(Customer):
+    possible_duplicates: list[DuplicateOut] = Field([], description="Only with `on_duplicate=warn`.")
 
 
 class BatchItemOut(BaseModel):

@@ -4,20 +4,19 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from service.api.customer_schemas import Customer, CustomerQuery, CustomerSearch
+from service.api.customer_schemas import CustomerPage, CustomerQuery, CustomerSearch
 from service.api.customers import identifier
 from service.api.deps import Wired
 from service.api.paging import BadCursor, decode, encode
 from service.api.problems import InvalidRequest, pointer
 from service.api.routing import Caller, hot, operation, router
-from service.api.schemas import Page, as_json, fragment
-from service.api.services import Services
+from service.api.schemas import as_json, fragment
+from service.api.services import ApiTransaction, Services
 from service.domain.access import Principal, Scope
 from service.domain.customers.contacts import InvalidContact
-from service.domain.customers.model import ContactInput
-from service.domain.customers.names import query_tokens
+from service.domain.customers.search import Place, ProbesUsedUp, Sought, sought
 
 routes = router("customers")
 
@@ -27,7 +26,8 @@ def card(row: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(row)
     shown.pop("sort_name", None)
     for name in ("attributes", "external_ids", "contacts", "status_at", "restricted_at", "created_at", "updated_at"):
-        shown[name] = fragment(shown[name] or "null")
+        if name in shown:
+            shown[name] = fragment(shown[name] or "null")
     return shown
 
 
@@ -37,33 +37,71 @@ async def _list_fast(request: Request) -> Response:
     except ValidationError as error:
         found = [{"pointer": pointer(one["loc"]), "detail": one["msg"]} for one in error.errors()]
         raise InvalidRequest(found[0]["detail"], errors=found) from None
-    return await _page(request.app.state.services, request.scope["principal"], query, {})
+    return await _page(request.app.state.services, request.scope["principal"], query)
 
 
-async def _page(
-    services: Services, principal: Principal, query: CustomerQuery, extra: Mapping[str, object]
-) -> Response:
-    filters = {**query.filters, **extra}
-    words = query_tokens(query.q) if query.q else ()
-    after = _position(query)
+async def _page(services: Services, principal: Principal, query: CustomerQuery) -> Response:
+    what = sought(query.q)
+    if what.words and query.sort in (None, "relevance"):
+        return await _relevant(services, principal, query, what)
+    sort = query.sort or "-created"
+    after = _position(query, sort)
+    named = query.chosen
+    fields = named if named is None or "name" not in sort else (*named, "sort_name")
     async with services.uow.begin(principal) as tx:
-        rows = await tx.search.page(filters, words, sort=query.sort, after=after, limit=query.limit + 1)
-        count = await tx.search.count(filters, words) if query.count else None
+        rows = await tx.search.page(
+            query.filters, what.words, sort=sort, after=after, limit=query.limit + 1, fields=fields
+        )
+        count = await _count(tx, query, what)
     cursor = None
     if len(rows) > query.limit:
         last = rows[query.limit - 1]
         position = {"after_id": last["customer_id"]}
-        if "name" in query.sort:
+        if "name" in sort:
             position["after_name"] = last["sort_name"]
         cursor = encode(position)
-    page = {"items": [card(row) for row in rows[: query.limit]], "next_cursor": cursor, "count": count}
-    return as_json(page)
+    return as_json({"items": [card(row) for row in rows[: query.limit]], "next_cursor": cursor, "count": count})
 
 
-def _position(query: CustomerQuery) -> dict[str, object] | None:
+async def _relevant(services: Services, principal: Principal, query: CustomerQuery, what: Sought) -> Response:
+    after = _place(query)
+    async with services.uow.begin(principal) as tx:
+        found = await tx.search.found(query.filters, what, after=after, limit=query.limit + 1)
+        shown = found.places[: query.limit]
+        rows = await tx.search.cards([place.customer_id for place in shown], query.chosen)
+        count = await _count(tx, query, what)
+    cursor = encode(_PLACE.dump_python(shown[-1])) if len(found.places) > query.limit else None
+    items = [card(row) for row in rows]
+    return as_json({"items": items, "next_cursor": cursor, "count": count, "more": found.more})
+
+
+async def _count(tx: ApiTransaction, query: CustomerQuery, what: Sought) -> int | None:
+    if query.count is None:
+        return None
+    return await tx.search.count(query.filters, what, estimate=query.count == "estimate")
+
+
+_PLACE = TypeAdapter(Place)
+
+
+def _place(query: CustomerQuery) -> Place | None:
     if query.cursor is None:
         return None
-    names = ("after_id", "after_name") if "name" in query.sort else ("after_id",)
+    position = decode(query.cursor, "whole", "rank", "token", "customer_id")
+    try:
+        place = _PLACE.validate_python(position)
+    except ValidationError:
+        raise BadCursor(pointer="/cursor") from None
+    identifier(place.customer_id, BadCursor)
+    if "\x00" in place.token or not 0 <= place.rank < 100:
+        raise BadCursor(pointer="/cursor")
+    return place
+
+
+def _position(query: CustomerQuery, sort: str) -> dict[str, object] | None:
+    if query.cursor is None:
+        return None
+    names = ("after_id", "after_name") if "name" in sort else ("after_id",)
     position = decode(query.cursor, *names)
     if not all(isinstance(value, str) for value in position.values()):
         raise BadCursor(pointer="/cursor")
@@ -72,7 +110,7 @@ def _position(query: CustomerQuery) -> dict[str, object] | None:
 
 @routes.get(
     "/customers",
-    response_model=Page[Customer],
+    response_model=CustomerPage,
     summary="List customers",
     **operation("customers.list", Scope.CUSTOMERS_READ, problems=(BadCursor,)),
 )
@@ -83,19 +121,25 @@ async def list_customers(query: Annotated[CustomerQuery, Query()]) -> None:
 
 @routes.post(
     "/customers/search",
-    response_model=Page[Customer],
+    response_model=CustomerPage,
     summary="Search customers",
     **operation(
         "customers.search",
         Scope.CUSTOMERS_READ,
-        problems=(BadCursor, InvalidContact),
+        problems=(BadCursor, InvalidContact, ProbesUsedUp),
         requestBody={"content": {"application/json": {"example": {"q": "иван", "city": "Казань", "limit": 20}}}},
     ),
 )
 async def search_customers(body: CustomerSearch, principal: Caller, services: Wired) -> Response:
-    """Words and filters, or one exact contact: a contact is found by its whole normal form alone."""
-    extra: dict[str, object] = {}
-    if body.contact is not None:
-        contact = services.customers.contact(ContactInput(kind=body.contact.kind, value=body.contact.value))
-        extra["lookup"] = contact.lookup
-    return await _page(services, principal, body, extra)
+    """Words and filters, or one exact contact: a contact is found in any writing, but only by its whole normal form.
+
+    Each look for a contact counts against an hourly budget."""
+    if body.contact is None:
+        return await _page(services, principal, body)
+    words = sought(body.q).words
+    found = await services.finding.by_contact(principal, body.contact.kind, body.contact.value, body.filters, words)
+    async with services.uow.begin(principal) as tx:
+        rows = await tx.search.cards(found[: body.limit], body.chosen)
+    count = len(found) if body.count else None
+    more = len(found) > body.limit
+    return as_json({"items": [card(row) for row in rows], "next_cursor": None, "count": count, "more": more})

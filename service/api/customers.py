@@ -1,13 +1,16 @@
 """Customers over HTTP: records with masked contacts, batches, and contacts in clear."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
+import orjson
 from fastapi import Request, Response
 from pydantic import Field, TypeAdapter, ValidationError
 
 from service.api.customer_schemas import (
     BatchOut,
+    CreatedCustomer,
     Customer,
     CustomerFields,
     Revealed,
@@ -37,7 +40,9 @@ from service.domain.customers.errors import (
     OutsideOwnReach,
     RepeatedInBatch,
 )
+from service.domain.customers.finding import Match, PossibleDuplicate
 from service.domain.customers.model import ExternalId
+from service.domain.customers.search import ProbesUsedUp
 from service.domain.customers.service import Draft
 from service.domain.errors import DomainError, Precondition, UnknownReference
 from service.domain.idempotency import KeyReused, StillRunning
@@ -96,7 +101,7 @@ async def get_customer(customer_id: UUID) -> None:
 
 @routes.post(
     "/customers",
-    response_model=Customer,
+    response_model=CreatedCustomer,
     status_code=201,
     summary="Create a customer",
     **operation(
@@ -107,6 +112,8 @@ async def get_customer(customer_id: UUID) -> None:
             OutsideOwnReach,
             UnknownReference,
             ExternalIdTaken,
+            PossibleDuplicate,
+            ProbesUsedUp,
             InvalidContact,
             InvalidEmail,
             InvalidPhone,
@@ -118,10 +125,30 @@ async def get_customer(customer_id: UUID) -> None:
         requestBody={"content": {"application/json": {"example": _EXAMPLE}}},
     ),
 )
-async def create_customer(body: CustomerFields, principal: Caller, services: Wired, once: OnceKey) -> Response:
-    """A new record. With an Idempotency-Key, the same request twice makes one record."""
-    customer_id = await patiently(lambda: services.customers.create(principal, body.draft(), once))
-    return await _show(services, principal, customer_id, 201)
+async def create_customer(
+    body: CustomerFields,
+    principal: Caller,
+    services: Wired,
+    once: OnceKey,
+    on_duplicate: Literal["allow", "warn", "refuse"] = "allow",
+) -> Response:
+    """A new record. With an Idempotency-Key, the same request twice makes one record.
+
+    With `on_duplicate=warn` or `refuse`, records of the tenant with the same contact or requisite are named first."""
+    draft = body.draft()
+    matches: Sequence[Match] = ()
+    if on_duplicate != "allow":
+        matches = await patiently(lambda: services.finding.duplicates(principal, draft, once))
+        if matches and on_duplicate == "refuse":
+            raise PossibleDuplicate(possible_duplicates=[match.told() for match in matches])
+    customer_id = await patiently(lambda: services.customers.create(principal, draft, once))
+    shown = await _show(services, principal, customer_id, 201)
+    if not matches:
+        return shown
+    told = orjson.dumps([match.told() for match in matches])
+    body_bytes = bytes(shown.body)[:-1] + b',"possible_duplicates":' + told + b"}"
+    kept = {name: shown.headers[name] for name in ("etag", "location")}
+    return Json(body_bytes, 201, {"ETag": kept["etag"], "Location": kept["location"]})
 
 
 @routes.patch(
@@ -175,6 +202,7 @@ async def delete_customer(customer_id: UUID, principal: Caller, services: Wired,
     **operation(
         "customers.put_by_external_id",
         Scope.CUSTOMERS_WRITE,
+        creates=Customer,
         problems=(NameMissing, OutsideOwnReach, ExternalIdTaken, InvalidContact, InvalidEmail, InvalidPhone),
         requestBody={"content": {"application/json": {"example": {"family_name": "Иванова", "city": "Казань"}}}},
     ),

@@ -27,6 +27,7 @@ _STATUS: Sequence[tuple[type[DomainError], int]] = (
     (errors.Precondition, 412),
     (errors.Conflict, 409),
     (errors.TooLarge, 413),
+    (errors.TooMany, 429),
     (errors.Unavailable, 503),
     (errors.Rejected, 422),
 )
@@ -94,6 +95,8 @@ def problem_response(error: DomainError, instance: str, status: int | None = Non
     headers = {"Cache-Control": "no-store"}
     if status == 503:
         headers["Retry-After"] = "1"
+    if status == 429:
+        headers["Retry-After"] = str(error.extra.get("retry_after_seconds", 1))
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     body = orjson.dumps(document(error, status=status, instance=instance), default=str)

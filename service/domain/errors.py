@@ -71,6 +71,11 @@ class TooLarge(DomainError):
     title = "The body is larger than this service accepts."
 
 
+class TooMany(DomainError):
+    code = "too-many-requests"
+    title = "The budget for this is used up; the answer says when there is a new one."
+
+
 class Unavailable(DomainError):
     code = "unavailable"
     title = "The service can't answer right now; try again shortly."

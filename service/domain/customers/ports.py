@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from service.domain.customers.attributes import Attributes
 from service.domain.customers.history import Event, Moved
 from service.domain.customers.model import Contact, ExternalId, Record
+from service.domain.customers.search import Found, Place, Sought
 from service.domain.idempotency import Idempotency
 from service.domain.ports import Journal, Transaction
 
@@ -41,7 +43,10 @@ class Written:
 
 class Customers(Protocol):
     async def lock(self, customer_ids: Sequence[UUID]) -> dict[UUID, Stored]:
-        """The records that the caller reaches, locked in id order; missing and foreign ones are absent."""
+        """The records that the caller reaches, locked in id order; missing and foreign ones are absent.
+
+        Raises CustomerErased.
+        """
         ...
 
     async def owners_of(self, ids: Sequence[ExternalId]) -> dict[ExternalId, UUID]:
@@ -81,16 +86,50 @@ class CustomerSearch(Protocol):
         sort: str,
         after: Mapping[str, object] | None,
         limit: int,
+        fields: tuple[str, ...] | None = None,
     ) -> Sequence[Mapping[str, Any]]:
         """One page of cards in a stable order; each word is the beginning of a word of the name."""
         ...
 
-    async def count(self, filters: Mapping[str, object], words: Sequence[str]) -> int: ...
+    async def count(self, filters: Mapping[str, object], what: Sought, *, estimate: bool = False) -> int:
+        """How many records there are within reach; an estimate is what the planner expects."""
+        ...
+
+    async def found(self, filters: Mapping[str, object], what: Sought, *, after: Place | None, limit: int) -> Found:
+        """Records by relevance: by key, with every word whole, with words that begin so."""
+        ...
+
+    async def cards(self, ids: Sequence[str], fields: tuple[str, ...] | None) -> Sequence[Mapping[str, Any]]:
+        """The cards of these records, in this order."""
+        ...
+
+    async def with_contact(self, lookup: bytes, filters: Mapping[str, object], words: Sequence[str]) -> Sequence[str]:
+        """The records within reach that have a contact of this keyed hash, newest first."""
+        ...
+
+    async def existing(self, lookups: Sequence[bytes]) -> Sequence[Mapping[str, Any]]:
+        """Records anywhere in the tenant that have one of these keyed hashes: the one look beyond the reach."""
+        ...
+
+    async def policies(self) -> Mapping[str, Any]:
+        """What the tenant has decided for itself."""
+        ...
+
+    async def probes_used(self) -> int:
+        """The caller's exact look-ups within this hour."""
+        ...
+
+    async def use_probe(self, limit: int) -> bool:
+        """Count one exact look-up; False when the hour's limit is reached."""
+        ...
 
 
 class CustomersTransaction(Transaction, Protocol):
     @property
     def customers(self) -> Customers: ...
+
+    @property
+    def attributes(self) -> Attributes: ...
 
     @property
     def search(self) -> CustomerSearch: ...
