@@ -3,11 +3,15 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
+from fastapi import Query
 
 from service.domain.errors import Rejected
+
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str | None, Query(max_length=1000)]
 
 
 class BadCursor(Rejected):
@@ -29,3 +33,11 @@ def decode(cursor: str, *names: str) -> dict[str, Any]:
     if not isinstance(position, dict) or set(position) != set(names):
         raise BadCursor(pointer="/cursor")
     return position
+
+
+def after_key(cursor: str | None) -> str:
+    """The text key behind which a list goes on; empty at its beginning. Raises BadCursor."""
+    value = decode(cursor, "after")["after"] if cursor else ""
+    if not isinstance(value, str) or "\x00" in value:
+        raise BadCursor(pointer="/cursor")
+    return value

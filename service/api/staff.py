@@ -1,4 +1,4 @@
-"""Who works here: the caller, the staff with their rights, teams, and the acquisition channels.
+"""Who works here: the caller, the staff with their rights, and the teams.
 
 Everyone who may read customers sees the names; who may do what is shown to administrators alone. Writing takes
 `tenant:admin` and the reach over the whole tenant, is audited, and counts from the next request on. Nobody takes
@@ -10,43 +10,24 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Query, Response
-from pydantic import BaseModel, Field, StringConstraints
+from fastapi import Response
+from pydantic import BaseModel, Field
 
 from service.api.deps import OnceKey, Wired
-from service.api.paging import BadCursor, decode, encode
+from service.api.paging import BadCursor, Cursor, Limit, after_key, encode
 from service.api.routing import Caller, operation, router
 from service.api.schemas import BadIdempotencyKey, Input, Key, Page, Text, as_json, fragment
 from service.domain.access import Principal, Reach, Scope
-from service.domain.errors import Conflict, Forbidden, NameTaken, NotFound, UnknownReference
+from service.domain.errors import Conflict, NameTaken, UnknownReference
 from service.domain.idempotency import KeyReused, StillRunning
 from service.domain.ids import new_id
-from service.domain.staff import NoStaff
+from service.domain.staff import NoStaff, TenantReachNeeded, administer
 
 routes = router("staff")
 _own = router("access")
 State = Literal["active", "leaving", "blocked"]
-ChannelKind = Literal[
-    "calls",
-    "mailings",
-    "administrative_resource",
-    "closed_market",
-    "intermediaries",
-    "own_outlets",
-    "state_orders",
-    "online_sales",
-    "advertising",
-    "indirect",
-]
-Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str | None, Query(max_length=1000)]
 Teams = Annotated[list[UUID], Field(max_length=100)]
 Scopes = Annotated[list[Scope], Field(max_length=len(Scope), examples=[["customers:read", "reach:own"]])]
-
-
-class TenantReachNeeded(Forbidden):
-    code = "tenant-reach-needed"
-    title = "Staff, teams and channels are kept by those whose reach is the whole tenant."
 
 
 class OwnAdministration(Conflict):
@@ -92,20 +73,6 @@ class TeamOut(BaseModel):
     created_at: datetime
 
 
-class ChannelIn(Input):
-    code: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
-    name: Text
-    kind: ChannelKind
-
-
-class ChannelOut(BaseModel):
-    channel_id: UUID
-    code: str = Field(examples=["fair-2026"])
-    name: str = Field(examples=["Весенняя ярмарка"])
-    kind: ChannelKind
-    created_at: datetime
-
-
 class MyTeam(BaseModel):
     team_id: UUID
     name: str = Field(examples=["Волга"])
@@ -129,21 +96,9 @@ class Me(BaseModel):
     currency: str = Field(examples=["RUB"])
 
 
-def _administer(principal: Principal) -> None:
-    if principal.reach is not Reach.TENANT:
-        raise TenantReachNeeded
-
-
 def _staff(row: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
     shown = dict(row)
     return shown if principal.may(Scope.TENANT_ADMIN) else shown | {"subject": None, "scopes": None}
-
-
-def _after(cursor: str | None) -> str:
-    value = decode(cursor, "after")["after"] if cursor else ""
-    if not isinstance(value, str) or "\x00" in value:
-        raise BadCursor(pointer="/cursor")
-    return value
 
 
 def _page(rows: Sequence[Mapping[str, Any]], limit: int, key: str, principal: Principal) -> Response:
@@ -196,7 +151,7 @@ async def get_me(principal: Caller, services: Wired) -> Response:
 async def list_staff(principal: Caller, services: Wired, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """Everyone on the staff, for the choice of a curator; rights are shown to administrators."""
     async with services.uow.begin(principal) as tx:
-        rows = await tx.staff.page(_after(cursor), limit + 1)
+        rows = await tx.staff.page(after_key(cursor), limit + 1)
     return _page(rows, limit, "subject", principal)
 
 
@@ -214,7 +169,7 @@ async def list_staff(principal: Caller, services: Wired, limit: Limit = 50, curs
 )
 async def create_staff(body: StaffIn, principal: Caller, services: Wired, once: OnceKey) -> Response:
     """A person or a system, with the scopes that it may ever use; a token can only narrow them."""
-    _administer(principal)
+    administer(principal)
     async with services.uow.begin(principal) as tx:
         known = await tx.idempotency.recall(once)
         staff_id = UUID(known["staff_id"]) if known else new_id()
@@ -242,7 +197,7 @@ async def create_staff(body: StaffIn, principal: Caller, services: Wired, once: 
 )
 async def update_staff(staff_id: UUID, body: StaffChange, principal: Caller, services: Wired) -> Response:
     """Name, state, scopes and teams; a list replaces the list. It holds from the next request on."""
-    _administer(principal)
+    administer(principal)
     changes = {name: value for name, value in body.model_dump(exclude_unset=True).items() if value is not None}
     async with services.uow.begin(principal) as tx:
         row = await tx.staff.card(staff_id, lock=True)
@@ -278,7 +233,7 @@ def _keep_administration(staff_id: UUID, principal: Principal, wanted: Mapping[s
 async def list_teams(principal: Caller, services: Wired, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """Teams by name, with the number of their members."""
     async with services.uow.begin(principal) as tx:
-        rows = await tx.staff.teams(_after(cursor), limit + 1)
+        rows = await tx.staff.teams(after_key(cursor), limit + 1)
     return _page(rows, limit, "name", principal)
 
 
@@ -296,7 +251,7 @@ async def list_teams(principal: Caller, services: Wired, limit: Limit = 50, curs
 )
 async def create_team(body: TeamIn, principal: Caller, services: Wired, once: OnceKey) -> Response:
     """A team; its members see its customers when their reach is `team`."""
-    _administer(principal)
+    administer(principal)
     async with services.uow.begin(principal) as tx:
         known = await tx.idempotency.recall(once)
         team_id = UUID(known["team_id"]) if known else new_id()
@@ -305,47 +260,6 @@ async def create_team(body: TeamIn, principal: Caller, services: Wired, once: On
             await tx.journal.audit("teams.create", "team", team_id, name=body.name)
             await tx.idempotency.remember(once, 201, {"team_id": str(team_id)})
         row = await tx.staff.team(team_id)
-        await tx.commit()
-    assert row is not None
-    return as_json(row, 201)
-
-
-@routes.get(
-    "/channels",
-    response_model=Page[ChannelOut],
-    summary="List acquisition channels",
-    **operation("channels.list", Scope.CUSTOMERS_READ, problems=(BadCursor,)),
-)
-async def list_channels(principal: Caller, services: Wired, limit: Limit = 50, cursor: Cursor = None) -> Response:
-    """The ways in which customers are won, by code."""
-    async with services.uow.begin(principal) as tx:
-        rows = await tx.staff.channels(_after(cursor), limit + 1)
-    return _page(rows, limit, "code", principal)
-
-
-@routes.post(
-    "/channels",
-    response_model=ChannelOut,
-    status_code=201,
-    summary="Create an acquisition channel",
-    **operation(
-        "channels.create",
-        Scope.TENANT_ADMIN,
-        problems=(TenantReachNeeded, NameTaken, KeyReused, StillRunning, BadIdempotencyKey),
-        requestBody=_example({"code": "fair-2026", "name": "Весенняя ярмарка", "kind": "advertising"}),
-    ),
-)
-async def create_channel(body: ChannelIn, principal: Caller, services: Wired, once: OnceKey) -> Response:
-    """A way to win customers: active ones (calls, mailings) and passive ones (outlets, advertising, …)."""
-    _administer(principal)
-    async with services.uow.begin(principal) as tx:
-        known = await tx.idempotency.recall(once)
-        channel_id = UUID(known["channel_id"]) if known else new_id()
-        if not known:
-            await tx.staff.add_channel(channel_id, **body.model_dump())
-            await tx.journal.audit("channels.create", "channel", channel_id, **body.model_dump())
-            await tx.idempotency.remember(once, 201, {"channel_id": str(channel_id)})
-        row = await tx.staff.channel(channel_id)
         await tx.commit()
     assert row is not None
     return as_json(row, 201)

@@ -1,4 +1,4 @@
-"""Staff, teams and acquisition channels of a tenant; only those with reach over all of it may write them."""
+"""Staff and teams of a tenant; only those with reach over all of it may write them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -41,13 +41,6 @@ _TEAM = sql("""
     FROM teams t WHERE t.tenant_id = :tenant AND t.team_id = :team_id
 """)
 _ADD_TEAM = sql("INSERT INTO teams (tenant_id, team_id, name) VALUES (:tenant, :team_id, :name)")
-_CHANNEL_COLUMNS = "SELECT channel_id, code, name, kind, created_at FROM channels WHERE tenant_id = :tenant"
-_CHANNELS = sql(f"{_CHANNEL_COLUMNS} AND code > :after ORDER BY code LIMIT :limit")
-_CHANNEL = sql(f"{_CHANNEL_COLUMNS} AND channel_id = :channel_id")
-_ADD_CHANNEL = sql("""
-    INSERT INTO channels (tenant_id, channel_id, code, name, kind)
-    VALUES (:tenant, :channel_id, :code, :name, :kind)
-""")
 _ME = sql("""
     SELECT s.name, s.state, t.name AS tenant_name, coalesce(
         (SELECT json_agg(json_build_object('team_id', g.team_id, 'name', g.name) ORDER BY g.name) FROM teams g
@@ -98,15 +91,6 @@ class PgStaff:
 
     async def add_team(self, team_id: UUID, name: str) -> None:
         await self._session.execute(_ADD_TEAM, team_id=team_id, name=name)
-
-    async def channel(self, channel_id: UUID) -> Row | None:
-        return await self._one(_CHANNEL, channel_id=channel_id)
-
-    async def channels(self, after: str, limit: int) -> Sequence[Row]:
-        return await self._many(_CHANNELS, after=after, limit=limit)
-
-    async def add_channel(self, channel_id: UUID, *, code: str, name: str, kind: str) -> None:
-        await self._session.execute(_ADD_CHANNEL, channel_id=channel_id, code=code, name=name, kind=kind)
 
     async def _one(self, statement: Statement, **values: object) -> Row | None:
         row = await self._session.fetchrow(statement, **values)

@@ -1,4 +1,4 @@
-"""Staff, teams and acquisition channels of a tenant; only its administrators may write them.
+"""Staff and teams of a tenant; only its administrators may write them.
 
 The staff row says what a person or system may ever do; a token can only narrow it.
 """
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
-from service.domain.access import Principal
-from service.domain.errors import NotFound, Unauthenticated
+from service.domain.access import Principal, Reach
+from service.domain.errors import Forbidden, NotFound, Unauthenticated
 
 Card = Mapping[str, Any]
 
@@ -21,6 +21,11 @@ class StaffBlocked(Unauthenticated):
 class NoStaff(NotFound):
     code = "staff-not-found"
     title = "There is no such member of the staff."
+
+
+class TenantReachNeeded(Forbidden):
+    code = "tenant-reach-needed"
+    title = "Staff, teams and channels are kept by those whose reach is the whole tenant."
 
 
 class Directory(Protocol):
@@ -64,8 +69,8 @@ class Staff(Protocol):
 
     async def add_team(self, team_id: UUID, name: str) -> None: ...
 
-    async def channel(self, channel_id: UUID) -> Card | None: ...
 
-    async def channels(self, after: str, limit: int) -> Sequence[Card]: ...
-
-    async def add_channel(self, channel_id: UUID, *, code: str, name: str, kind: str) -> None: ...
+def administer(principal: Principal) -> None:
+    """Refuse who does not reach the whole tenant."""
+    if principal.reach is not Reach.TENANT:
+        raise TenantReachNeeded
