@@ -4,7 +4,7 @@ What makes a record the card of a person's work: own attributes, links, dated hi
 answered for it and when, what was erased, which files it left with.
 
 The role `clientbase_eraser` removes the personal data of one person everywhere; it is entered by one unit of work, which
-has written its act first.
+writes the audit row first and the act with it.
 """
 
 from alembic import op
@@ -228,9 +228,10 @@ ERASED = {
     "import_rejects": "SELECT, DELETE",
     "exports": "SELECT, UPDATE",
     "export_records": "SELECT, UPDATE, DELETE",
-    "files": "SELECT, DELETE",
+    "files": "SELECT, DELETE, UPDATE (name, size, sha256)",
     "file_parts": "SELECT, DELETE",
     "jobs": "SELECT, UPDATE",
+    "assignments": "SELECT, UPDATE",
     "idempotency_keys": "SELECT, DELETE",
 }
 CONTACT_COLUMNS = "author_id"

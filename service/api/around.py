@@ -14,9 +14,9 @@ from service.api.routing import Caller, operation, router
 from service.api.schemas import BadIdempotencyKey, Input, LongText, Moment, Page, Source, Text, as_json
 from service.api.services import ApiTransaction, Services
 from service.domain.access import Principal, Scope
-from service.domain.around.errors import CustomerErased, InTheFuture, NoInteraction, NoNote, NotYours
+from service.domain.around.errors import InTheFuture, NoInteraction, NoNote, NotYours
 from service.domain.around.model import NewConsent, NewInteraction
-from service.domain.customers.errors import NoCustomer
+from service.domain.customers.errors import CustomerErased, NoCustomer
 from service.domain.idempotency import KeyReused, StillRunning
 
 routes = router("around")

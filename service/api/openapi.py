@@ -33,6 +33,7 @@ _TAGS = {
     "around": "Beside a record: notes, contacts made, consents, requests for access.",
     "orders": "Purchases, refunds and products.",
     "segments": "Segmentation: recency, frequency, monetary; ABC classes.",
+    "privacy": "Personal-data law: restriction, the report to the person, erasure.",
     "rfm": "Recency, frequency, monetary: scores, groups and the report.",
     "abc": "ABC analysis: who and what brings most of the revenue.",
     "imports": "Bulk in: files of customers and orders.",

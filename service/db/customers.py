@@ -10,6 +10,7 @@ from service.db.glance import Question
 from service.db.history import PgHistory
 from service.db.session import REVEAL, Session
 from service.db.statement import Statement, sql
+from service.domain.customers.errors import CustomerErased
 from service.domain.customers.model import RECORD_FIELDS, ExternalId, Record, as_mapping
 from service.domain.customers.ports import Stored, Written
 
@@ -50,7 +51,7 @@ CARD = Question(
     Statement(f"SELECT ARRAY[x.version::text, row_to_json(x)::text] FROM ({_BY_ID.text}) x", _BY_ID.names),
 )
 _LOCK = sql(f"""
-    SELECT customer_id, version, provenance, {", ".join(_FIELDS)} FROM customers
+    SELECT customer_id, version, provenance, erased_at, {", ".join(_FIELDS)} FROM customers
     WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[]) ORDER BY customer_id FOR UPDATE
 """)
 _OWNERS = sql("""
@@ -112,6 +113,8 @@ class PgCustomers:
         if not customer_ids:
             return {}
         rows = await self._session.fetch(_LOCK, ids=list(customer_ids))
+        if any(row["erased_at"] for row in rows):
+            raise CustomerErased
         return {
             row["customer_id"]: Stored(
                 customer_id=row["customer_id"],

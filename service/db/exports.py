@@ -275,7 +275,9 @@ def _taken(filters: frozenset[str], chosen: bool) -> Statement:
 
 
 def _where(filters: frozenset[str], chosen: bool) -> str:
-    wanted = ["c.tenant_id = :tenant", *(FILTERS[name] for name in sorted(filters))]
+    # A record whose processing is restricted does not leave, and an erased one has nothing to tell.
+    wanted = ["c.tenant_id = :tenant", "c.restricted_at IS NULL", "c.erased_at IS NULL"]
+    wanted += [FILTERS[name] for name in sorted(filters)]
     return " AND ".join([*wanted, _AMONG_CHOSEN] if chosen else wanted)
 
 

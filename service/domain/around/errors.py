@@ -23,11 +23,6 @@ class InTheFuture(Rejected):
     title = "What is recorded has happened already; its time can't lie ahead."
 
 
-class CustomerErased(Conflict):
-    code = "customer-erased"
-    title = "The personal data of this record was erased; nothing can be written to it, undone or brought back."
-
-
 class NoAccessRequest(NotFound):
     code = "access-request-not-found"
     title = "There is no such request for access within the caller's reach."

@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from service.domain.access import Principal
-from service.domain.around.errors import CustomerErased, NoInteraction, NoNote, NotYours
+from service.domain.around.errors import NoInteraction, NoNote, NotYours
 from service.domain.around.model import NewConsent, NewInteraction, happened
 from service.domain.around.ports import AroundTransaction, Card
-from service.domain.customers.errors import NoCustomer
+from service.domain.customers.errors import CustomerErased, NoCustomer
 from service.domain.idempotency import Once
 from service.domain.ids import new_id
 from service.domain.ports import Clock, UnitOfWork

@@ -13,6 +13,11 @@ class ExternalIdTaken(Conflict):
     title = "Another record has this external id already."
 
 
+class CustomerErased(Conflict):
+    code = "customer-erased"
+    title = "The personal data of this record was erased; nothing can be written to it, undone or brought back."
+
+
 class CustomerHasOrders(Conflict):
     code = "customer-has-orders"
     title = "The record has purchases; archive it, or erase it under the privacy rules, instead of deleting it."
