@@ -194,6 +194,7 @@ async def create_order(body: OrderIn, principal: Caller, services: Wired, once: 
     **operation(
         "orders.put_by_external_id",
         Scope.ORDERS_WRITE,
+        creates=Order,
         problems=(NoCustomer, OrderIdTaken, TotalMissing, TooPrecise),
         requestBody={
             "content": {"application/json": {"example": {k: v for k, v in _EXAMPLE.items() if k != "external_id"}}}

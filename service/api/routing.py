@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Send
@@ -105,17 +106,22 @@ def operation(
     *scopes: Scope,
     problems: tuple[type[DomainError], ...] = (),
     takes_input: bool = True,
+    creates: type[BaseModel] | None = None,
     **extra: Any,
 ) -> dict[str, Any]:
-    """The keyword arguments of a route decorator: a stable id, the scopes it needs, the refusals it can give."""
+    """The keyword arguments of a route decorator: a stable id, the scopes it needs, the refusals it can give.
+
+    `creates` is what an operation that may change or create answers with when it has created.
+    """
     always: tuple[type[DomainError], ...] = (NoToken, InvalidToken, Unavailable)
     if scopes:
         always = (*always, MissingScope)
     if takes_input:
         always = (*always, InvalidRequest)
+    created: dict[int | str, dict[str, Any]] = {201: {"model": creates, "description": "Created"}} if creates else {}
     return {
         "operation_id": operation_id,
-        "responses": responses(*problems, *always),
+        "responses": created | responses(*problems, *always),
         "openapi_extra": {
             "x-scopes": [str(scope) for scope in scopes],
             "security": [{"bearer": []}],
