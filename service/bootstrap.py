@@ -18,6 +18,7 @@ from service.db.unit_of_work import PgUnitOfWork
 from service.domain.around.service import AroundService
 from service.domain.assignments.briefings import BriefingService
 from service.domain.assignments.service import AssignmentService
+from service.domain.customers.attributes import AttributeService
 from service.domain.customers.finding import FindingService
 from service.domain.customers.keeping import KeepingService
 from service.domain.customers.request_tokens import RequestTokens
@@ -110,6 +111,7 @@ async def build_container(settings: Settings) -> Container:
         customers=CustomerService(uow, clock, lookup, region),
         finding=FindingService(uow, clock, lookup, request_tokens(settings), region),
         keeping=KeepingService(uow, clock),
+        attributes=AttributeService(uow),
         orders=OrderService(uow, clock),
         segmentation=SegmentationService(uow, clock),
         ingestion=ingestion,

@@ -10,6 +10,8 @@ from service import telemetry
 from service.api import (
     around,
     assignments,
+    attributes,
+    changes,
     channels,
     customer_search,
     customers,
@@ -39,6 +41,7 @@ Opened = Callable[[], AbstractAsyncContextManager[Services]]
 _MODULES = (
     customers,
     records,
+    attributes,
     around,
     privacy,
     customer_search,
@@ -51,6 +54,7 @@ _MODULES = (
     staff,
     deputies,
     assignments,
+    changes,
     channels,
     timeline,
     health,

@@ -12,7 +12,9 @@ from service.domain.around.service import AroundService
 from service.domain.assignments.briefings import BriefingService
 from service.domain.assignments.ports import Assignments, Portfolios
 from service.domain.assignments.service import AssignmentService
+from service.domain.changes import Changes
 from service.domain.channels import Channels
+from service.domain.customers.attributes import AttributeService
 from service.domain.customers.depth import DepthReport
 from service.domain.customers.finding import FindingService
 from service.domain.customers.keeping import KeepingService, KeepingTransaction
@@ -63,6 +65,9 @@ class ApiTransaction(
     @property
     def channels(self) -> Channels: ...
 
+    @property
+    def changes(self) -> Changes: ...
+
 
 class ApiUnitOfWork(UnitOfWork[ApiTransaction], Protocol):
     async def customer_card(self, principal: Principal, customer_id: UUID) -> tuple[str, str] | None:
@@ -100,6 +105,7 @@ class Services:
     customers: CustomerService
     finding: FindingService
     keeping: KeepingService
+    attributes: AttributeService
     orders: OrderService
     segmentation: SegmentationService
     ingestion: IngestionService

@@ -7,6 +7,8 @@ import asyncpg
 
 from service.db.around import PgAround
 from service.db.assignments import PgAssignments
+from service.db.attributes import PgAttributes
+from service.db.changes import PgChanges
 from service.db.channels import PgChannels
 from service.db.contacts import PgContacts
 from service.db.customer_search import PgCustomerSearch
@@ -44,6 +46,10 @@ class PgTransaction(Transaction):
     @cached_property
     def search(self) -> PgCustomerSearch:
         return PgCustomerSearch(self.session)
+
+    @cached_property
+    def attributes(self) -> PgAttributes:
+        return PgAttributes(self.session)
 
     @cached_property
     def contacts(self) -> PgContacts:
@@ -116,6 +122,10 @@ class PgTransaction(Transaction):
     @cached_property
     def around(self) -> PgAround:
         return PgAround(self.session)
+
+    @cached_property
+    def changes(self) -> PgChanges:
+        return PgChanges(self.session)
 
     @cached_property
     def channels(self) -> PgChannels:

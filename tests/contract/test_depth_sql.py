@@ -23,7 +23,8 @@ _CUSTOMER = sql("""
     VALUES (:tenant, :id, 'person', '', '', :family_name, :trade_name, :city, :preferences, :curator_id)
 """)
 _CONTACT = sql("""
-    INSERT INTO contact_details (tenant_id, customer_id, detail_id, kind, value, normal, masked, lookup, verdict, source)
+    INSERT INTO contact_details (tenant_id, customer_id, detail_id, kind, value, normal, masked, lookup, verdict,
+                                 source)
     VALUES (:tenant, :id, gen_random_uuid(), :kind, '', '', '', '', :verdict, 'api')
 """)
 _TOTAL = sql("""
@@ -45,7 +46,7 @@ class Made:
     totals: dict[str, int]
 
     @property
-    def facts(self) -> set[str]:
+    def facts(self) -> frozenset[str]:
         kinds = {kind for kind, verdict in self.contacts if verdict != "invalid"}
         orders = sum(self.totals.values())
         found = {
@@ -58,7 +59,7 @@ class Made:
             "preferences": bool(self.preferences),
             "curator": self.curated,
         }
-        return {name for name, holds in found.items() if holds}
+        return frozenset(name for name, holds in found.items() if holds)
 
 
 texts = st.sampled_from([None, "", "Омск"])
@@ -108,9 +109,9 @@ def test_the_base_has_the_depths_and_lifts_of_its_records(stage: Stage, records:
             report = PgDepth(tx.session)
             assert [await report.facts(customer_id) for customer_id in ids] == [one.facts for one in records]
             base = await report.base()
-        depths = Counter(depth(one.facts) for one in records)
+        depths = Counter[str](depth(one.facts) for one in records)
         lifted = Counter(field for one in records for field in lifts(one.facts))
-        assert {name: base[name] for name in DEPTHS} == {name: depths[name] for name in DEPTHS}  # type: ignore[index]
+        assert {name: base[name] for name in DEPTHS} == {name: depths[name] for name in DEPTHS}
         assert {field: base[field] for field in FIELDS} == {field: lifted[field] for field in FIELDS}
 
     stage.run(play())

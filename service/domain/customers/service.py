@@ -10,6 +10,7 @@ from uuid import UUID
 
 from service.domain.access import Principal, Scope
 from service.domain.customers import provenance
+from service.domain.customers.attributes import Definitions, conform
 from service.domain.customers.contacts import normalise
 from service.domain.customers.errors import ExternalIdTaken, NoCustomer, RepeatedInBatch
 from service.domain.customers.history import Event, differences, events, moved, source_of
@@ -37,6 +38,11 @@ class Draft:
     changes: Mapping[str, Any]
     contacts: Sequence[ContactInput] | None = None
     external_ids: Sequence[ExternalId] = ()
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """The values of the tenant's own fields that are sent."""
+        return self.changes.get("attributes") or {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +80,7 @@ class CustomerService:
         async with self._uow.begin(principal) as tx:
             if known := await tx.idempotency.recall(once):
                 return UUID(known["customer_id"])
+            await self._conform(tx, draft)
             if await tx.customers.insert([written]):
                 raise ExternalIdTaken
             await tx.journal.changed("customer", "created", written.customer_id, written.customer_id)
@@ -90,6 +97,7 @@ class CustomerService:
                 raise NoCustomer
             if expected is not None and stored.version != expected:
                 raise Precondition(current_version=stored.version)
+            await self._conform(tx, draft)
             if await tx.customers.replace([self._changed(stored, draft, principal)]):
                 raise ExternalIdTaken
             await tx.journal.changed("customer", "updated", customer_id, customer_id)
@@ -172,6 +180,7 @@ class CustomerService:
         self, tx: CustomersTransaction, principal: Principal, drafts: Sequence[Draft | DomainError]
     ) -> list[tuple[ItemResult, Written | None]]:
         ids = [one for draft in drafts if isinstance(draft, Draft) for one in draft.external_ids]
+        definitions = await _definitions(tx, [draft for draft in drafts if isinstance(draft, Draft)])
         owners = await tx.customers.owners_of(ids)
         locked = await tx.customers.lock(sorted(set(owners.values())))
         plan: list[tuple[ItemResult, Written | None]] = []
@@ -180,6 +189,7 @@ class CustomerService:
             try:
                 if isinstance(draft, DomainError):
                     raise draft
+                conform(definitions, draft.attributes)
                 stored = next((locked[owners[one]] for one in draft.external_ids if one in owners), None)
                 if stored is None and (earlier := next((one for one in draft.external_ids if one in fresh), None)):
                     raise RepeatedInBatch(external_id=earlier.external_id)
@@ -202,6 +212,9 @@ class CustomerService:
             told=(Event(kind="created", detail={}),),
         )
 
+    async def _conform(self, tx: CustomersTransaction, draft: Draft) -> None:
+        conform(await _definitions(tx, [draft]), draft.attributes)
+
     def _changed(self, stored: Stored, draft: Draft, principal: Principal) -> Written:
         record = checked(_patched(stored.record, draft.changes), principal)
         return gone_on(
@@ -217,6 +230,11 @@ class CustomerService:
         if draft.contacts is None:
             return None
         return with_one_primary([self.contact(given, record.country) for given in draft.contacts])
+
+
+async def _definitions(tx: CustomersTransaction, drafts: Sequence[Draft]) -> Definitions:
+    names = {name for draft in drafts for name in draft.attributes}
+    return await tx.attributes.among(names) if names else {}
 
 
 def begun(

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from service.domain.ingestion.amounts import decimal_mark
 from service.domain.ingestion.errors import BadMapping, MissingColumn
 from service.domain.ingestion.faults import Fault
-from service.domain.ingestion.fields import FIELDS
+from service.domain.ingestion.fields import FIELDS, field_of
 from service.domain.ingestion.mapping import ColumnMapping, check, place
 from service.domain.ingestion.moments import date_order
 from service.domain.ingestion.values import Memo, Reading, parser
@@ -76,7 +76,7 @@ def _reading(
     mapping: ColumnMapping, positions: Mapping[str, int], sample: Sequence[Sequence[str]], time_zone: str
 ) -> Reading:
     def cells(*reads: str) -> list[str]:
-        places = [index for name, index in positions.items() if FIELDS[mapping.kind][name].reads in reads]
+        places = [index for name, index in positions.items() if field_of(mapping.kind, name).reads in reads]
         return [row[index] for row in sample for index in places if index < len(row)]
 
     return Reading(
@@ -92,7 +92,7 @@ def _memos(
     positions: Mapping[str, int], mapping: ColumnMapping, reading: Reading, fills: Mapping[str, str]
 ) -> Iterator[tuple[str, Memo]]:
     for name in positions:
-        spec = FIELDS[mapping.kind][name]
+        spec = field_of(mapping.kind, name)
         fill = fills.get(name, None if spec.missing else spec.default)
         try:
             yield name, Memo(parser(name, spec, reading, fill=fill))
@@ -103,7 +103,8 @@ def _memos(
 def _values(
     positions: Mapping[str, int], mapping: ColumnMapping, reading: Reading, fills: Mapping[str, str]
 ) -> Iterator[tuple[str, object]]:
-    for name, spec in FIELDS[mapping.kind].items():
+    for name in {**FIELDS[mapping.kind], **mapping.constants}:
+        spec = field_of(mapping.kind, name)
         fill = fills.get(name, spec.default)
         if name in positions or fill is None:
             continue

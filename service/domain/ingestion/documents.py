@@ -20,6 +20,7 @@ DIFFERENT = {
     "order-id-taken": "The order's number belongs to an order out of the importer's reach.",
     "order-repeated": "An earlier row of this file is this very order.",
     "unknown-curator": "There is no staff member of this name.",
+    "bad-attribute": "A value is not of the kind that the tenant has set for this attribute.",
     "unknown-channel": "There is no acquisition channel of this code.",
 }
 

@@ -80,4 +80,19 @@ _CUSTOMERS = {
     "preferences": Field("tags", 2000),
 }
 
+# A column of a customers' file may fill a field of the tenant's own: `attributes.` and its name.
+OWN = "attributes."
+_OWN_FIELD = Field("text", 2000)
+
+
+def is_own(kind: Kind, name: str) -> bool:
+    """Whether that is a field of the tenant's own."""
+    return kind == "customers" and name.startswith(OWN) and len(name) > len(OWN)
+
+
+def field_of(kind: Kind, name: str) -> Field:
+    """How the cells of that field are read."""
+    return _OWN_FIELD if is_own(kind, name) else FIELDS[kind][name]
+
+
 FIELDS: dict[Kind, dict[str, Field]] = {"order_lines": _ORDER_LINES, "orders": _ORDERS, "customers": _CUSTOMERS}

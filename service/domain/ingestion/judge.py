@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from service.domain.ingestion.binding import Bound
 from service.domain.ingestion.faults import REASONS, Fault, Reject, Violation
-from service.domain.ingestion.fields import FIELDS
+from service.domain.ingestion.fields import FIELDS, OWN, is_own
 from service.domain.ingestion.reader import Block, Broken
 from service.domain.ingestion.rows import Row, customer, order, order_line
 
@@ -23,12 +23,14 @@ class Judge:
     """Reads the rows of one bound file."""
 
     def __init__(self, bound: Bound) -> None:
-        names = list(FIELDS[bound.mapping.kind])
+        kind = bound.mapping.kind
+        own = sorted(name for name in {*bound.positions, *bound.values} if is_own(kind, name))
+        names = [*FIELDS[kind], *own]
         mapped = list(bound.positions)
         absent = [name for name in names if name not in bound.positions]
         self._width = bound.width
         self._prefix = bound.mapping.return_prefix
-        self._make = _MAKERS[bound.mapping.kind]
+        self._make = _with_own(tuple(name.removeprefix(OWN) for name in own)) if own else _MAKERS[kind]
         self._columns = [(name, bound.positions[name], bound.memos[name]) for name in mapped]
         self._memos = [bound.memos[name] for name in mapped]
         self._absent = [bound.values.get(name) for name in absent]
@@ -69,6 +71,16 @@ class Judge:
             except Fault as fault:
                 found.append(_violation(row, line, name, fault))
         return tuple(found)
+
+
+def _with_own(names: tuple[str, ...]) -> Make:
+    """A customer, with the values of the tenant's own fields that his row fills; their cells come last."""
+
+    def make(row: int, line: int, cells: Sequence[str], values: Sequence[object], prefix: str | None) -> Row:
+        own = [(name, str(v)) for name, v in zip(names, values[-len(names) :], strict=True) if v is not None]
+        return customer(row, line, cells, values[: -len(names)], prefix)._replace(attributes=tuple(own))
+
+    return make
 
 
 def _picker(places: Sequence[int]) -> Callable[[Sequence[T]], tuple[T, ...]]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from service.domain.customers.attributes import BadAttribute, Definitions, read
 from service.domain.customers.contacts import ContactKind, assess
 from service.domain.customers.model import Contact, ExternalId, birthday_text
 from service.domain.customers.service import Draft, LookupKey
@@ -19,8 +21,14 @@ _PLAIN = (
 _CONTACTS = tuple(ContactKind(kind) for kind in ("phone", "email", "street", "inn", "kpp", "ogrn"))
 
 
-def draft(row: CustomerRow, source: str, staff: Mapping[str, UUID], channels: Mapping[str, UUID]) -> Draft | Reject:
-    """What the row says of its customer; a curator or channel that nobody knows rejects it."""
+def draft(
+    row: CustomerRow,
+    source: str,
+    staff: Mapping[str, UUID],
+    channels: Mapping[str, UUID],
+    definitions: Definitions = MappingProxyType({}),
+) -> Draft | Reject:
+    """What the row says of its customer; a curator or channel that nobody knows, or a bad own field, rejects it."""
     changes: dict[str, Any] = {name: getattr(row, name) for name in _PLAIN if getattr(row, name) is not None}
     changes["kind"] = row.kind
     _name_from_display(row, changes)
@@ -30,6 +38,11 @@ def draft(row: CustomerRow, source: str, staff: Mapping[str, UUID], channels: Ma
         changes["tags"] = list(row.tags)
     if row.preferences:
         changes["preferences"] = list(row.preferences)
+    if row.attributes:
+        try:
+            changes["attributes"] = {name: read(definitions.get(name), text) for name, text in row.attributes}
+        except BadAttribute:
+            return rejected(row, "attributes", "bad-attribute")
     if row.curator is not None:
         if row.curator not in staff:
             return rejected(row, "curator", "unknown-curator")
@@ -74,5 +87,5 @@ def _cell(value: object) -> str:
         case (date() as day, bool() as year_known):
             return birthday_text(day, year_known)
         case tuple():
-            return "|".join(str(part) for part in value)
+            return "|".join(_cell(part) for part in value)
     return str(value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from service.domain.customers.attributes import Attributes
 from service.domain.customers.ports import Customers
 from service.domain.files import Files
 from service.domain.idempotency import Idempotency
@@ -120,6 +121,9 @@ class IngestionTransaction(Transaction, Protocol):
 
     @property
     def customers(self) -> Customers: ...
+
+    @property
+    def attributes(self) -> Attributes: ...
 
     @property
     def totals(self) -> Totals: ...

@@ -250,11 +250,13 @@ class IngestionService:
         source, origin, now = run.source, f"import {run.import_id}", self._clock.now()
         owners = await tx.customers.owners_of([ExternalId(source=source, external_id=r.external_id) for r in rows])
         stored = await tx.customers.lock(sorted(set(owners.values())))
+        own = {name for row in rows for name, _ in row.attributes}
+        definitions = await tx.attributes.among(own) if own else {}
         rejects: list[Reject] = []
         fresh: dict[str, Written] = {}
         changed: dict[str, Written] = {}
         for row in rows:
-            draft = people.draft(row, source, staff, channels)
+            draft = people.draft(row, source, staff, channels, definitions)
             if isinstance(draft, Reject):
                 rejects.append(draft)
                 continue
