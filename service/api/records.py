@@ -153,7 +153,7 @@ async def get_provenance(customer_id: UUID, principal: Caller, services: Wired) 
         "customers.verify",
         Scope.CUSTOMERS_WRITE,
         problems=(NoCustomer, NothingToVerify, Precondition, BadVersion),
-        requestBody={"content": {"application/json": {"example": {"fields": ["city", "birth_date"]}}}},
+        requestBody={"content": {"application/json": {"example": {"fields": ["city", "given_name"]}}}},
     ),
 )
 async def verify_customer(
