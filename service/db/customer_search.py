@@ -5,7 +5,8 @@ words come in the order of the index, newest first; of words that only begin so,
 stops the scan, however common the word is. How common the words are decides the plan: each search is planned anew.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -136,22 +137,35 @@ def _begun(filters: frozenset[str], after: bool) -> Statement:
 
 
 @lru_cache(maxsize=256)
-def _mixed(filters: frozenset[str], words: tuple[bool, ...], after: bool) -> Statement:
-    """Records that have all the words, not all of them whole: more whole ones first, then newest first."""
-    where = [
-        *_where(filters, words),
-        "NOT (" + " AND ".join(_has("c", f"s.token = :word{i}") for i in range(len(words))),
-    ]
-    later = " WHERE (rank, customer_id) < (:after_rank::int, :after_id::uuid)" if after else ""
+def _mixed(filters: frozenset[str], words: tuple[bool, ...], after: bool, driver: int | None) -> Statement:
+    """Records that have all the words, not all of them whole: more whole ones first, then newest first.
+
+    Of a whole tenant only the first ten thousand with the word `driver` are looked at; of a portfolio, all.
+    """
+    places = ["rank < cardinality(:words::text[])"]
+    if after:
+        places.append("(rank, customer_id) < (:after_rank::int, :after_id::uuid)")
+    if driver is None:
+        head, cut = "", "found"
+        found = f"SELECT c.tenant_id, c.customer_id FROM customers c WHERE {' AND '.join(_where(filters, words))}"
+    else:
+        cut = "head"
+        head = f"""head AS MATERIALIZED (
+            SELECT s.tenant_id, s.customer_id FROM search_tokens s
+            WHERE s.tenant_id = :tenant AND {_word(driver, "s", prefix=words[driver])}
+            ORDER BY s.token, s.customer_id LIMIT {CANDIDATES + 1}
+        ), """
+        tables = ["head h"]
+        where = [_has("h", _word(i, "s", prefix=prefix)) for i, prefix in enumerate(words) if i != driver]
+        _narrow(tables, where, filters, "h")
+        found = f"SELECT DISTINCT h.tenant_id, h.customer_id FROM {', '.join(tables)} WHERE {' AND '.join(where)}"
     return sql(f"""
-        WITH found AS MATERIALIZED (
-            SELECT c.tenant_id, c.customer_id FROM customers c WHERE {" AND ".join(where)}) LIMIT {CANDIDATES + 1}
-        ), ranked AS (
+        WITH {head}found AS MATERIALIZED ({found} LIMIT {CANDIDATES + 1}), ranked AS (
             SELECT f.customer_id, (SELECT count(*)::int FROM search_tokens s WHERE s.tenant_id = f.tenant_id
                 AND s.customer_id = f.customer_id AND s.token = ANY (:words::text[])) AS rank FROM found f
         )
-        SELECT customer_id, rank, (SELECT count(*) FROM found) > {CANDIDATES} AS more FROM ranked{later}
-        ORDER BY rank DESC, customer_id DESC LIMIT :limit
+        SELECT customer_id, rank, (SELECT count(*) FROM {cut}) > {CANDIDATES} AS more FROM ranked
+        WHERE {" AND ".join(places)} ORDER BY rank DESC, customer_id DESC LIMIT :limit
     """)
 
 
@@ -244,7 +258,7 @@ class PgCustomerSearch:
 
     async def found(self, filters: Mapping[str, object], what: Sought, *, after: Place | None, limit: int) -> Found:
         """Records by relevance: by key, with every word whole, with words that begin so."""
-        async with self._session.planned_anew():
+        async with self._searching(what.words):
             keyed: list[Any] = []
             if what.key is not None:
                 rows = await self._session.fetch(_by_key(frozenset(filters)), **filters, key=what.key)
@@ -316,7 +330,10 @@ class PgCustomerSearch:
         if len(words) == 1:
             rows = await self._session.fetch(_begun(frozenset(filters), after is not None), **given)
         else:
-            statement = _mixed(frozenset(filters), _shape(words), after is not None)
+            # The longest word is most often the rarest.
+            longest = max(range(len(words)), key=lambda i: len(words[i]))
+            driver = longest if self._session.principal.reach is Reach.TENANT else None
+            statement = _mixed(frozenset(filters), _shape(words), after is not None, driver)
             rows = await self._session.fetch(statement, **given, words=list(words))
         places += [
             Place(
@@ -328,6 +345,15 @@ class PgCustomerSearch:
             for row in rows
         ]
         return places, any(row["more"] for row in rows[:1]) if len(words) > 1 else False
+
+    @asynccontextmanager
+    async def _searching(self, words: Sequence[str]) -> AsyncIterator[None]:
+        """Plan for these very words. For one word, look at the reach record by record: a page of hits needs few of
+        them, while the policy's other plan reads a whole portfolio first, if only it fits into the memory allowed."""
+        memory = "'1MB'" if len(words) == 1 else "DEFAULT"
+        await self._session.command(f"SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = {memory}")
+        yield
+        await self._session.command("SET LOCAL plan_cache_mode = auto; SET LOCAL work_mem = DEFAULT")
 
     async def _common(self, words: Sequence[str]) -> bool:
         """Whether the word stands for more records than a search looks at; not asked within less than the tenant."""
