@@ -26,6 +26,7 @@ _CURE = {
     412: "Read the record again and repeat the change with its new ETag.",
     413: "Send less at once.",
     422: "Correct the request; `errors` and `pointer`, where present, name the place.",
+    429: "Wait for the seconds that `Retry-After` names; the answer says how often is allowed.",
     500: "Tell the operator the request id of the answer.",
     503: "Try again after the seconds that `Retry-After` names.",
     None: "Not an answer of its own; it stands in the `error` of a job.",
