@@ -25,6 +25,14 @@ ALTER TABLE customers ADD COLUMN restricted_at TIMESTAMP WITH TIME ZONE;
 ALTER TABLE customers ADD COLUMN erased_at TIMESTAMP WITH TIME ZONE;
 ALTER TABLE contact_details ADD COLUMN author_id UUID;
 """
+# What is read of the changes ends below the oldest transaction still running, in the order of their transactions, so
+# that one which commits late is not missed; the numbers of the rows can't tell, for they are given before the commit.
+# Rows from before get the number of this transaction and stay in their order.
+CHANGES = """
+ALTER TABLE changes ADD COLUMN xid BIGINT DEFAULT (pg_current_xact_id()::text)::bigint NOT NULL;
+ALTER TABLE changes DROP CONSTRAINT pk_changes;
+ALTER TABLE changes ADD CONSTRAINT pk_changes PRIMARY KEY (tenant_id, xid, change_id);
+"""
 TABLES = """
 CREATE TABLE attribute_definitions (
     tenant_id INTEGER NOT NULL,
@@ -248,7 +256,7 @@ def exists(parent: str, key: str, table: str) -> str:
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    for statement in (COLUMNS + TABLES).split(";"):
+    for statement in (COLUMNS + CHANGES + TABLES).split(";"):
         if statement.strip():
             op.execute(statement)
     op.execute("SELECT pg_advisory_xact_lock(hashtext('clientbase roles'))")
@@ -304,6 +312,9 @@ def downgrade() -> None:
     op.execute(f"REVOKE ALL ON SCHEMA public FROM {ERASER}")
     for table in ("export_records", "access_requests", *OF_MAKER, *OF_TENANT, *OF_CUSTOMER):
         op.execute(f"DROP TABLE {table}")
+    op.execute("ALTER TABLE changes DROP CONSTRAINT pk_changes")
+    op.execute("ALTER TABLE changes ADD CONSTRAINT pk_changes PRIMARY KEY (tenant_id, change_id)")
+    op.execute("ALTER TABLE changes DROP COLUMN xid")
     op.execute("ALTER TABLE contact_details DROP COLUMN author_id")
     for column in (
         "legal_form",

@@ -38,6 +38,7 @@ _TAGS = {
     "abc": "ABC analysis: who and what brings most of the revenue.",
     "imports": "Bulk in: files of customers and orders.",
     "exports": "Bulk out, for those who may.",
+    "changes": "What has changed, for systems that keep a copy in step.",
     "jobs": "Long work: progress, a stream of it, and cancelling.",
     "overview": "The base at a glance.",
     "access": "Who the caller is.",

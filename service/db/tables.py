@@ -769,7 +769,8 @@ changes = Table(
     _need("entity_id", Uuid),
     _need("entity", Text),
     _need("kind", Text),
-    PrimaryKeyConstraint("tenant_id", "change_id"),
+    _need("xid", BigInteger, "(pg_current_xact_id()::text)::bigint"),
+    PrimaryKeyConstraint("tenant_id", "xid", "change_id"),
     ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
 )
 
