@@ -68,7 +68,7 @@ def _base(server: Server, scale: float) -> Database:
 @contextmanager
 def _side_by_side(database: Database, paths: Sequence[str], staff: str, reach: str, reference: str) -> Iterator[Sides]:
     secret = secrets.token_urlsafe(48)
-    ours_port, reference_port = _free_port(), _free_port()
+    ours_port, reference_port = free_port(), free_port()
     ours = [sys.executable, "-m", "service.cli", "serve", "--no-worker", "--port", str(ours_port)]
     theirs = [sys.executable, "-m", f"benchmarks.references.{reference}", str(reference_port)]
     settings = {"CLIENTBASE_DATABASE__URL": database.service_url, "CLIENTBASE_AUTH__SECRET": secret}
@@ -84,9 +84,9 @@ def _side_by_side(database: Database, paths: Sequence[str], staff: str, reach: s
     )
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(_process(ours, settings, STATE / "bench-ours.log"))
+        stack.enter_context(process(ours, settings, STATE / "bench-ours.log"))
         # The reference logs in as superuser, so that no policy binds it.
-        stack.enter_context(_process(theirs, {"DATABASE_URL": database.superuser_url}, STATE / "bench-reference.log"))
+        stack.enter_context(process(theirs, {"DATABASE_URL": database.superuser_url}, STATE / "bench-reference.log"))
         sides = {
             "ours": _spec(folder / "ours.json", ours_port, paths, {"Authorization": f"Bearer {token}"}),
             "reference": _spec(folder / "reference.json", reference_port, paths, {}),
@@ -109,7 +109,7 @@ def _loaded(spec: Path) -> Side:
 
 def _spec(path: Path, port: int, paths: Sequence[str], headers: Mapping[str, str]) -> Path:
     """Ask for everything once, and write down what the load generator needs."""
-    connection = _connected(port)
+    connection = connected(port)
     bodies = []
     for one in paths:
         connection.request("GET", one, headers=dict(headers))
@@ -145,7 +145,7 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def _process(command: Sequence[str], settings: Mapping[str, str], log: Path) -> Iterator[None]:
+def process(command: Sequence[str], settings: Mapping[str, str], log: Path) -> Iterator[None]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | settings, stdout=output, stderr=output)
         try:
@@ -155,10 +155,10 @@ def _process(command: Sequence[str], settings: Mapping[str, str], log: Path) -> 
             process.wait(20)
 
 
-def _connected(port: int) -> http.client.HTTPConnection:
+def connected(port: int, *, timeout: float = 10) -> http.client.HTTPConnection:
     deadline = time.monotonic() + 30
     while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         try:
             connection.connect()
         except OSError:
@@ -169,7 +169,7 @@ def _connected(port: int) -> http.client.HTTPConnection:
             return connection
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
