@@ -18,13 +18,13 @@ from service.db.unit_of_work import PgUnitOfWork
 from service.domain.around.service import AroundService
 from service.domain.assignments.briefings import BriefingService
 from service.domain.assignments.service import AssignmentService
-from service.domain.customers.attributes import AttributeService
+from service.domain.attributes.service import AttributeService
 from service.domain.customers.finding import FindingService
-from service.domain.customers.keeping import KeepingService
 from service.domain.customers.request_tokens import RequestTokens
 from service.domain.customers.service import CustomerService, LookupKey
 from service.domain.exports.service import ExportService
 from service.domain.ingestion.service import IngestionService
+from service.domain.keeping.service import KeepingService
 from service.domain.orders.service import OrderService
 from service.domain.privacy.service import PrivacyService
 from service.domain.segmentation.service import SegmentationService

@@ -18,16 +18,10 @@ from service.domain.customers.depth import FIELDS, Depth, lifts, missing
 from service.domain.customers.depth import depth as depth_of
 from service.domain.customers.errors import CustomerErased, NoCustomer
 from service.domain.customers.history import filled
-from service.domain.customers.keeping import (
-    LinkKind,
-    LinkKnown,
-    LinkToItself,
-    NoLink,
-    NothingToVerify,
-    Verification,
-)
 from service.domain.errors import Precondition
 from service.domain.idempotency import KeyReused, StillRunning
+from service.domain.keeping.errors import LinkKnown, LinkToItself, NoLink, NothingToVerify
+from service.domain.keeping.service import LinkKind, Verification
 
 routes = router("customers")
 # A million customers take a few seconds; a base ten times as large still gets its answer.

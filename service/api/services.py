@@ -12,17 +12,18 @@ from service.domain.around.service import AroundService
 from service.domain.assignments.briefings import BriefingService
 from service.domain.assignments.ports import Assignments, Portfolios
 from service.domain.assignments.service import AssignmentService
+from service.domain.attributes.service import AttributeService
 from service.domain.changes import Changes
 from service.domain.channels import Channels
-from service.domain.customers.attributes import AttributeService
 from service.domain.customers.depth import DepthReport
 from service.domain.customers.finding import FindingService
-from service.domain.customers.keeping import KeepingService, KeepingTransaction
 from service.domain.customers.service import CustomerService
 from service.domain.exports.ports import ExportsTransaction
 from service.domain.exports.service import ExportService
 from service.domain.ingestion.ports import IngestionTransaction
 from service.domain.ingestion.service import IngestionService
+from service.domain.keeping.ports import KeepingTransaction
+from service.domain.keeping.service import KeepingService
 from service.domain.orders.ports import OrdersTransaction, Overview
 from service.domain.orders.service import OrderService
 from service.domain.ports import Clock, UnitOfWork

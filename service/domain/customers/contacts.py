@@ -274,7 +274,7 @@ def _inn(code: str, _: str) -> tuple[str, Verdict] | None:
 
 
 def _ogrn(code: str, _: str) -> tuple[str, Verdict] | None:
-    return (code, "valid") if _ENTREPRENEUR.fullmatch(code) and _ogrnip_adds_up(code) or ogrn.is_valid(code) else None
+    return (code, "valid") if (_ENTREPRENEUR.fullmatch(code) and _ogrnip_adds_up(code)) or ogrn.is_valid(code) else None
 
 
 def _ogrnip_adds_up(code: str) -> bool:

@@ -43,14 +43,11 @@ def draft(
             changes["attributes"] = {name: read(definitions.get(name), text) for name, text in row.attributes}
         except BadAttribute:
             return rejected(row, "attributes", "bad-attribute")
-    if row.curator is not None:
-        if row.curator not in staff:
-            return rejected(row, "curator", "unknown-curator")
-        changes["curator_id"] = staff[row.curator]
-    if row.channel is not None:
-        if row.channel not in channels:
-            return rejected(row, "channel", "unknown-channel")
-        changes["channel_id"] = channels[row.channel]
+    for name, given, known in (("curator", row.curator, staff), ("channel", row.channel, channels)):
+        if given is not None:
+            if given not in known:
+                return rejected(row, name, f"unknown-{name}")
+            changes[f"{name}_id"] = known[given]
     return Draft(changes=changes, external_ids=(ExternalId(source=source, external_id=row.external_id),))
 
 

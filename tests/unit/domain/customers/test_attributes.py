@@ -1,5 +1,6 @@
 """A tenant's own fields: each kind takes its values and no others."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -62,10 +63,8 @@ def test_a_cell_is_read_by_its_kind(definition: Definition | None, cell: str, va
 @given(st.sampled_from(KINDS), st.text(max_size=30) | st.from_regex(r"-?[0-9]{1,4}[.,]?[0-9]{0,4}", fullmatch=True))
 def test_a_cell_gives_a_fitting_value_or_is_refused(kind: Any, cell: str) -> None:
     definition = a(kind, "S") if kind == "choice" else a(kind)
-    try:
+    with suppress(BadAttribute):
         assert fault(definition, read(definition, cell)) is None
-    except BadAttribute:
-        pass
 
 
 @given(st.sampled_from(KINDS), json_values)

@@ -1,8 +1,8 @@
 """Keeping records true: which of their values somebody has found right, and how records belong together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal
 from uuid import UUID
 
 from service.domain.access import Principal
@@ -10,77 +10,16 @@ from service.domain.customers import provenance
 from service.domain.customers.errors import NoCustomer
 from service.domain.customers.history import Event, filled, source_of
 from service.domain.customers.model import as_mapping
-from service.domain.customers.ports import CustomersTransaction, Stored
-from service.domain.errors import Conflict, NotFound, Precondition, Rejected
+from service.domain.customers.ports import Stored
+from service.domain.errors import Precondition
 from service.domain.idempotency import Once
+from service.domain.keeping.errors import LinkKnown, LinkToItself, NoLink, NothingToVerify
+from service.domain.keeping.ports import KeepingTransaction
 from service.domain.ports import Clock, UnitOfWork
 
 # Who answers and where the record stands is dated by itself; nobody checks it with the customer.
 UNCHECKED = frozenset({"kind", "status", "curator_id", "team_id"})
 LinkKind = Literal["works_at", "subsidiary_of", "household", "referred_by"]
-
-
-class NothingToVerify(Rejected):
-    code = "nothing-to-verify"
-    title = "A field that holds nothing, and a contact that the record does not have, can't be found right."
-
-
-class NoLink(NotFound):
-    code = "link-not-found"
-    title = "There is no such link between records within the caller's reach."
-
-
-class LinkToItself(Rejected):
-    code = "link-to-itself"
-    title = "A record can't be linked to itself."
-
-
-class LinkKnown(Conflict):
-    code = "link-known"
-    title = "These records are linked in this way already."
-
-
-class History(Protocol):
-    async def sources(self, customer_id: UUID) -> Mapping[str, Any] | None:
-        """What is kept on where a record's values come from; contacts as JSON that storage has written."""
-        ...
-
-    async def verified(self, customer_id: UUID, provenance: Sequence[Mapping[str, Any]]) -> None:
-        """Keep the provenance of a record whose values were found right; its version rises."""
-        ...
-
-    async def event(self, customer_id: UUID, event: Event, source: str) -> None: ...
-
-
-class Contacts(Protocol):
-    async def verify(self, customer_id: UUID, details: Sequence[UUID] | None) -> Sequence[Mapping[str, Any]]:
-        """Date these contacts of the record, or all of them, as found right now; which ones there were, masked."""
-        ...
-
-
-class Links(Protocol):
-    async def of(self, customer_id: UUID) -> Sequence[Mapping[str, Any]]:
-        """Links of a record to and from records within reach."""
-        ...
-
-    async def add(self, customer_id: UUID, kind: str, other_id: UUID) -> bool:
-        """False when there is such a link already."""
-        ...
-
-    async def remove(self, customer_id: UUID, kind: str, other_id: UUID) -> bool:
-        """False when there was no such link."""
-        ...
-
-
-class KeepingTransaction(CustomersTransaction, Protocol):
-    @property
-    def history(self) -> History: ...
-
-    @property
-    def contacts(self) -> Contacts: ...
-
-    @property
-    def links(self) -> Links: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
