@@ -39,6 +39,7 @@ from service.domain.customers.errors import (
     NoCustomer,
     OutsideOwnReach,
     RepeatedInBatch,
+    RevealBudgetSpent,
 )
 from service.domain.customers.finding import Match, PossibleDuplicate
 from service.domain.customers.model import ExternalId
@@ -276,7 +277,7 @@ def summary(items: list[dict[str, Any]]) -> dict[str, Any]:
         "customers.reveal",
         Scope.CUSTOMERS_READ,
         Scope.CONTACTS_REVEAL,
-        problems=(NoCustomer,),
+        problems=(NoCustomer, RevealBudgetSpent),
         requestBody={"content": {"application/json": {"example": {"reason": "Call back about order 1001"}}}},
     ),
 )

@@ -17,7 +17,7 @@ from service.api.routing import Caller, operation, router
 from service.api.schemas import BadIdempotencyKey, BadVersion, Input, Json, LongText, Page, as_json
 from service.api.services import Services
 from service.domain.access import Principal, Scope
-from service.domain.customers.errors import CustomerErased, NoCustomer
+from service.domain.customers.errors import CustomerErased, NoCustomer, RevealBudgetSpent
 from service.domain.errors import Precondition
 from service.domain.idempotency import KeyReused, StillRunning
 from service.domain.privacy.errors import (
@@ -175,7 +175,11 @@ async def restrict_customer(customer_id: UUID, body: RestrictIn, principal: Call
     "/customers/{customer_id}/access-report",
     response_model=AccessReport,
     summary="Report all that is kept on a customer",
-    **operation("customers.access_report", Scope.PRIVACY_WRITE, problems=(WholeBaseNeeded, NoCustomer, FutureRequest)),
+    **operation(
+        "customers.access_report",
+        Scope.PRIVACY_WRITE,
+        problems=(WholeBaseNeeded, NoCustomer, FutureRequest, RevealBudgetSpent),
+    ),
 )
 async def access_report(customer_id: UUID, principal: Caller, services: Wired, asked_on: AskedOn = None) -> Response:
     """The person's own data as JSON to hand over, contacts in clear: a reveal, written into the audit trail first.

@@ -77,4 +77,5 @@ class PgDirectory:
             owners=(row["staff_id"], *row["owners"]),
             time_zone=row["time_zone"],
             currency=row["currency"],
+            leaving=row["state"] == "leaving",
         )

@@ -1,5 +1,6 @@
 """Audit, changes and idempotency: written in the transaction that they tell of, or not at all."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,14 @@ _CHANGED_MANY = sql("""
     INSERT INTO changes (tenant_id, customer_id, entity_id, entity, kind)
     SELECT :tenant, u.customer_id, u.entity_id, :entity, :kind
     FROM unnest(:customer_ids::uuid[], :entity_ids::uuid[]) AS u (customer_id, entity_id)
+""")
+# Nobody makes two looks of one by sending them at once.
+_MY_TURN = sql("SELECT pg_advisory_xact_lock(hashtextextended('looks ' || :staff_id::uuid::text, 0))")
+_LOOKS = sql("""
+    SELECT coalesce(sum(records), 0)::bigint FROM audit
+    WHERE tenant_id = :tenant AND staff_id = :staff_id AND action IN ('contacts.reveal', 'privacy.report')
+        AND at >= date_trunc('day', now() AT TIME ZONE :zone::text) AT TIME ZONE :zone::text
+        AND audit_id >= :floor
 """)
 _HELD = sql("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 _OF_KEY = (
@@ -84,6 +93,21 @@ class PgJournal:
             await self._session.execute(
                 _CHANGED_MANY, entity=entity, kind=kind, entity_ids=list(entity_ids), customer_ids=list(customer_ids)
             )
+
+    async def looks_today(self) -> int:
+        principal = self._session.principal
+        await self._session.execute(_MY_TURN, staff_id=principal.staff_id)
+        return int(
+            await self._session.fetchval(
+                _LOOKS, staff_id=principal.staff_id, zone=principal.time_zone, floor=_an_id_of(days_ago=2)
+            )
+        )
+
+
+def _an_id_of(*, days_ago: int) -> UUID:
+    """The least id that was made so long ago: ids begin with their milliseconds, and the key is read from there."""
+    milliseconds = int(time.time() * 1000) - days_ago * 86_400_000
+    return UUID(int=milliseconds << 80)
 
 
 class PgIdempotency:

@@ -58,6 +58,7 @@ class Principal:
     kind: Literal["person", "system"] = "person"
     time_zone: str = "UTC"
     currency: str = "RUB"
+    leaving: bool = False
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes

@@ -60,3 +60,7 @@ class Journal(Protocol):
     ) -> None:
         """One row for each pair of entity and customer."""
         ...
+
+    async def looks_today(self) -> int:
+        """How many records the caller has seen in clear since the tenant's midnight; copies of him wait their turn."""
+        ...

@@ -240,3 +240,25 @@ def test_own_and_team_reach_write_into_their_own_part_alone(database: TestDataba
 
 def test_the_list_of_operations_is_that_of_the_document() -> None:
     assert len(_OPERATIONS) == len([one for one in operations(document(assemble())) if one["tags"] != ["ops"]])
+
+
+def test_whoever_leaves_sees_few_contacts_in_clear_a_day(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        head, leaver = await api.client(), await api.client()
+        person = {"kind": "person", "given_name": "Anna", "contacts": [{"kind": "phone", "value": "+79123456789"}]}
+        made = await head.post("/v1/customers", json=person)
+        path, body = f"/v1/customers/{made.json()['customer_id']}/reveal", {"reason": "A call back"}
+        for _ in range(4):
+            assert (await leaver.post(path, json=body)).status_code == 200
+        state = {"state": "leaving"}
+        assert (await head.patch(f"/v1/staff/{leaver.principal.staff_id}", json=state)).status_code == 200
+        answers = await asyncio.gather(*(leaver.post(path, json=body) for _ in range(9)))
+        assert sorted(one.status_code for one in answers) == [200] * 6 + [403] * 3
+        refused = await leaver.post(path, json=body)
+        assert refused.json()["type"] == "/problems/reveal-budget-spent"
+        assert (await leaver.get(path.replace("reveal", "access-report"))).status_code == 403
+        # Others, and what is masked, are not concerned.
+        assert (await head.post(path, json=body)).status_code == 200
+        assert (await leaver.get(path.removesuffix("/reveal"))).status_code == 200
+
+    in_the_api(database, scenario)

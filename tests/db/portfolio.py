@@ -103,6 +103,7 @@ class Portfolio:
                 self.boris.staff_id,
             )
             await connection.execute("ROLLBACK")
+        assert row is not None
         return int(row[0]), int(row[1])
 
 

@@ -1,6 +1,11 @@
 """What can be refused about customers."""
 
-from service.domain.errors import Conflict, NotFound, Rejected
+from service.domain.errors import Conflict, Forbidden, NotFound, Rejected
+
+
+class RevealBudgetSpent(Forbidden):
+    code = "reveal-budget-spent"
+    title = "Whoever leaves sees contacts of few records a day in clear, and that number is reached."
 
 
 class NoCustomer(NotFound):

@@ -25,6 +25,7 @@ from service.domain.customers.model import (
     with_one_primary,
 )
 from service.domain.customers.ports import CustomersTransaction, Stored, Written
+from service.domain.customers.reveals import within_budget
 from service.domain.errors import DomainError, Precondition, retold, told
 from service.domain.idempotency import Once
 from service.domain.ids import new_id
@@ -161,6 +162,8 @@ class CustomerService:
         async with self._uow.begin(principal) as tx:
             if await tx.customers.card(customer_id) is None:
                 raise NoCustomer
+            if principal.leaving:
+                within_budget(principal, await tx.journal.looks_today())
             await tx.journal.audit("contacts.reveal", "customer", customer_id, reason=reason)
             contacts = await tx.customers.reveal([customer_id])
             await tx.commit()

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from service.domain.access import Principal, Reach, Scope
 from service.domain.customers.errors import CustomerErased, NoCustomer
+from service.domain.customers.reveals import within_budget
 from service.domain.errors import Precondition
 from service.domain.idempotency import Once
 from service.domain.ids import new_id
@@ -72,6 +73,8 @@ class PrivacyService:
         async with self._uow.begin(principal) as tx:
             if not await tx.privacy.section("record", customer_id, after="", limit=1):
                 raise NoCustomer
+            if principal.leaving:
+                within_budget(principal, await tx.journal.looks_today())
             due = due_on(await tx.privacy.policies(), "access", on)
             await tx.journal.audit("privacy.report", "customer", customer_id, due_on=due.isoformat())
             await tx.commit()
