@@ -15,7 +15,7 @@ from service.db.operations import PgOperations
 from service.db.session import open_pool
 from service.db.sweep import PgSweep
 from service.db.unit_of_work import PgUnitOfWork
-from service.domain.around.service import AroundService
+from service.domain.around.service import AccessService, AroundService
 from service.domain.assignments.briefings import BriefingService
 from service.domain.assignments.service import AssignmentService
 from service.domain.attributes.service import AttributeService
@@ -119,6 +119,7 @@ async def build_container(settings: Settings) -> Container:
         assignments=AssignmentService(uow, clock),
         briefings=BriefingService(uow, clock),
         around=AroundService(uow, clock),
+        access=AccessService(uow, clock, request_tokens(settings)),
         privacy=PrivacyService(uow, clock),
         batch_items=settings.limits.batch_items,
         region=region,

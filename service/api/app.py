@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import telemetry
 from service.api import (
+    access_requests,
     around,
     assignments,
     attributes,
@@ -43,6 +44,7 @@ _MODULES = (
     records,
     attributes,
     around,
+    access_requests,
     privacy,
     customer_search,
     orders,

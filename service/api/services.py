@@ -8,7 +8,7 @@ from uuid import UUID
 from service.api.security import Principals
 from service.domain.access import Principal
 from service.domain.around.ports import AroundTransaction
-from service.domain.around.service import AroundService
+from service.domain.around.service import AccessService, AroundService
 from service.domain.assignments.briefings import BriefingService
 from service.domain.assignments.ports import Assignments, Portfolios
 from service.domain.assignments.service import AssignmentService
@@ -114,6 +114,7 @@ class Services:
     assignments: AssignmentService
     briefings: BriefingService
     around: AroundService
+    access: AccessService
     privacy: PrivacyService
     batch_items: int
     region: str

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
+from service.db.access_requests import PgAccessRequests
 from service.db.around import PgAround
 from service.db.assignments import PgAssignments
 from service.db.attributes import PgAttributes
@@ -118,6 +119,10 @@ class PgTransaction(Transaction):
     @cached_property
     def erasing(self) -> PgErasing:
         return PgErasing(self.session)
+
+    @cached_property
+    def access_requests(self) -> PgAccessRequests:
+        return PgAccessRequests(self.session)
 
     @cached_property
     def around(self) -> PgAround:

@@ -53,6 +53,11 @@ class NotAnswering(Forbidden):
     title = "A request is answered by the record's curator, a deputy, or somebody with `assignments:write`."
 
 
+class AskerGone(Conflict):
+    code = "asker-gone"
+    title = "Who has asked is leaving or no longer on the staff, and gets no more records."
+
+
 class BadRequestToken(Rejected):
     code = "bad-request-token"
     title = "The token was not made for you, is damaged, or is older than a day; create the record again to get one."
@@ -60,4 +65,4 @@ class BadRequestToken(Rejected):
 
 class AskedForNothing(Rejected):
     code = "asked-for-nothing"
-    title = "Name the record by just one of: request_token, external_id, contact."
+    title = "Name the record by its request_token or by its external_id, not by both."

@@ -1,4 +1,7 @@
-"""What notes, contacts made and consents need from storage. Every method sees only what the principal reaches."""
+"""What notes, contacts made, consents and requests for access need from storage.
+
+Every method sees only what the principal reaches, unless it says otherwise.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +10,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from service.domain.around.model import NewConsent, NewInteraction
+from service.domain.customers.model import ExternalId
+from service.domain.customers.ports import CustomersTransaction
 from service.domain.idempotency import Idempotency
 from service.domain.ports import Journal, Transaction
 
@@ -65,9 +70,52 @@ class Around(Protocol):
         ...
 
 
+class AccessRequests(Protocol):
+    """Requests that the principal has made himself or for records that he reaches; else said, nothing more."""
+
+    async def by_external_id(self, external_id: ExternalId) -> UUID | None:
+        """The record of the whole tenant that has this external id."""
+        ...
+
+    async def hold(self, customer_id: UUID) -> Held | None:
+        """Like `Around.hold`, in the whole tenant."""
+        ...
+
+    async def open_one(self, customer_id: UUID) -> UUID | None:
+        """The caller's own request for this record that nobody has answered yet."""
+        ...
+
+    async def add(self, request_id: UUID, customer_id: UUID, reason: str) -> None: ...
+
+    async def card(self, request_id: UUID, *, lock: bool = False) -> Card | None:
+        """The request; what it tells of a record out of reach is its id and whole name, to be masked."""
+        ...
+
+    async def page(self, *, own: bool | None, state: str | None, before: UUID | None, limit: int) -> Sequence[Card]:
+        """Requests, the newest first: of the caller, of others, or both."""
+        ...
+
+    async def decide(self, request_id: UUID, state: str, answer: str | None) -> None: ...
+
+    async def give(self, customer_id: UUID, staff_id: UUID) -> None:
+        """Make somebody the curator, with one row of history; the team stays if he is in it, else becomes his."""
+        ...
+
+
+class AccessTransaction(CustomersTransaction, Protocol):
+    @property
+    def around(self) -> Around: ...
+
+    @property
+    def access_requests(self) -> AccessRequests: ...
+
+
 class AroundTransaction(Transaction, Protocol):
     @property
     def around(self) -> Around: ...
+
+    @property
+    def access_requests(self) -> AccessRequests: ...
 
     @property
     def journal(self) -> Journal: ...
