@@ -30,6 +30,7 @@ from service.api import (
     records,
     segmentation,
     staff,
+    tags,
     timeline,
 )
 from service.api.edge import Edge
@@ -58,6 +59,7 @@ _MODULES = (
     assignments,
     changes,
     channels,
+    tags,
     timeline,
     health,
     docs,

@@ -31,6 +31,7 @@ from service.domain.privacy.ports import PrivacyTransaction
 from service.domain.privacy.service import PrivacyService
 from service.domain.segmentation.service import SegmentationService
 from service.domain.staff import Staff
+from service.domain.tags import Tags
 from service.domain.timeline import Timeline
 
 
@@ -62,6 +63,9 @@ class ApiTransaction(
 
     @property
     def timeline(self) -> Timeline: ...
+
+    @property
+    def tags(self) -> Tags: ...
 
     @property
     def channels(self) -> Channels: ...

@@ -32,6 +32,7 @@ from service.db.privacy import PgPrivacy
 from service.db.purchases import PgPurchases
 from service.db.session import Transaction, preamble, settings
 from service.db.staff import PgStaff
+from service.db.tags import PgTags
 from service.db.timeline import PgTimeline
 from service.db.totals import PgTotals
 from service.domain.access import Principal
@@ -135,6 +136,10 @@ class PgTransaction(Transaction):
     @cached_property
     def channels(self) -> PgChannels:
         return PgChannels(self.session)
+
+    @cached_property
+    def tags(self) -> PgTags:
+        return PgTags(self.session)
 
     @cached_property
     def timeline(self) -> PgTimeline:
