@@ -2,7 +2,7 @@
 
 A search finds its candidates in the index of words first, under the row policies, and then asks for their cards. Whole
 words come in the order of the index, newest first; of words that only begin so, the first in the alphabet; so a page
-stops the scan, however common the word is. How common the words are decides the plan: each search is planned anew.
+stops the scan, however common the word is. Where it matters how common the words are, a search is planned anew.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -258,14 +258,13 @@ class PgCustomerSearch:
 
     async def found(self, filters: Mapping[str, object], what: Sought, *, after: Place | None, limit: int) -> Found:
         """Records by relevance: by key, with every word whole, with words that begin so."""
-        async with self._searching(what.words):
-            keyed: list[Any] = []
-            if what.key is not None:
-                rows = await self._session.fetch(_by_key(frozenset(filters)), **filters, key=what.key)
-                keyed = [row["customer_id"] for row in rows]
-            places, more = await self._by_words(filters, what.words, after, limit + len(keyed))
-            if after is None and len(places) >= limit and not more:
-                more = await self._common(what.words)
+        keyed: list[Any] = []
+        if what.key is not None:
+            rows = await self._session.fetch(_by_key(frozenset(filters)), **filters, key=what.key)
+            keyed = [row["customer_id"] for row in rows]
+        places, more = await self._by_words(filters, what.words, after, limit + len(keyed))
+        if after is None and len(places) >= limit and not more:
+            more = await self._common(what.words)
         first = [Place(whole=True, rank=0, token="", customer_id=str(one)) for one in keyed] if after is None else []
         known = {str(one) for one in keyed}
         return Found(places=[*first, *(one for one in places if one.customer_id not in known)][:limit], more=more)
@@ -279,8 +278,7 @@ class PgCustomerSearch:
     async def with_contact(self, lookup: bytes, filters: Mapping[str, object], words: Sequence[str]) -> list[str]:
         """The records within reach that have a contact of this keyed hash, newest first."""
         given = {**filters, **_word_ranges(words), "lookup": lookup}
-        async with self._session.planned_anew():
-            rows = await self._session.fetch(_with_contact(frozenset(filters), _shape(words)), **given)
+        rows = await self._session.fetch(_with_contact(frozenset(filters), _shape(words)), **given)
         return [str(row["customer_id"]) for row in rows]
 
     async def existing(self, lookups: Sequence[bytes]) -> list[Mapping[str, Any]]:
@@ -319,7 +317,8 @@ class PgCustomerSearch:
             later = {} if after is None else {"after_id": after.customer_id}
             statement = _whole(frozenset(filters), len(words), bool(later))
             exact = {f"word{i}": word for i, word in enumerate(words)}
-            rows = await self._session.fetch(statement, **filters, **exact, **later, limit=limit)
+            async with self._planned(words, anew=len(words) > 1 or bool(filters)):
+                rows = await self._session.fetch(statement, **filters, **exact, **later, limit=limit)
             places = [Place(whole=True, rank=0, token="", customer_id=str(row["customer_id"])) for row in rows]
             after = None
         if len(places) >= limit or not any(map(is_prefix, words)):
@@ -327,14 +326,16 @@ class PgCustomerSearch:
         given: dict[str, object] = {**filters, **_word_ranges(words), "limit": limit - len(places)}
         if after is not None:
             given |= {"after_id": after.customer_id, "after_token": after.token, "after_rank": after.rank}
+        everything = self._session.principal.reach is Reach.TENANT
         if len(words) == 1:
-            rows = await self._session.fetch(_begun(frozenset(filters), after is not None), **given)
+            async with self._planned(words, anew=bool(filters) or not everything):
+                rows = await self._session.fetch(_begun(frozenset(filters), after is not None), **given)
         else:
             # The longest word is most often the rarest.
-            longest = max(range(len(words)), key=lambda i: len(words[i]))
-            driver = longest if self._session.principal.reach is Reach.TENANT else None
+            driver = max(range(len(words)), key=lambda i: len(words[i])) if everything else None
             statement = _mixed(frozenset(filters), _shape(words), after is not None, driver)
-            rows = await self._session.fetch(statement, **given, words=list(words))
+            async with self._planned(words, anew=True):
+                rows = await self._session.fetch(statement, **given, words=list(words))
         places += [
             Place(
                 whole=False,
@@ -347,9 +348,13 @@ class PgCustomerSearch:
         return places, any(row["more"] for row in rows[:1]) if len(words) > 1 else False
 
     @asynccontextmanager
-    async def _searching(self, words: Sequence[str]) -> AsyncIterator[None]:
-        """Plan for these very words. For one word, look at the reach record by record: a page of hits needs few of
-        them, while the policy's other plan reads a whole portfolio first, if only it fits into the memory allowed."""
+    async def _planned(self, words: Sequence[str], *, anew: bool) -> AsyncIterator[None]:
+        """Plan `anew` for these very words, or take the plan for any. For one word, look at the reach record by record:
+        a page of hits needs few of them, while the policy's other plan reads a whole portfolio first, if it fits into
+        the memory allowed."""
+        if not anew:
+            yield
+            return
         memory = "'1MB'" if len(words) == 1 else "DEFAULT"
         await self._session.command(f"SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = {memory}")
         yield
