@@ -30,7 +30,7 @@ from service.domain.ports import Clock, UnitOfWork
 from service.domain.privacy.ports import PrivacyTransaction
 from service.domain.privacy.service import PrivacyService
 from service.domain.segmentation.service import SegmentationService
-from service.domain.staff import Staff
+from service.domain.staff import Policies, Staff
 from service.domain.tags import Tags
 from service.domain.timeline import Timeline
 
@@ -57,6 +57,9 @@ class ApiTransaction(
 
     @property
     def assignments(self) -> Assignments: ...
+
+    @property
+    def policies(self) -> Policies: ...
 
     @property
     def portfolios(self) -> Portfolios: ...

@@ -27,6 +27,7 @@ from service.db.links import PgLinks
 from service.db.loading import PgLoading
 from service.db.orders import PgOrders
 from service.db.overview import PgOverview
+from service.db.policies import PgPolicies
 from service.db.portfolios import PgPortfolios
 from service.db.privacy import PgPrivacy
 from service.db.purchases import PgPurchases
@@ -152,6 +153,10 @@ class PgTransaction(Transaction):
     @cached_property
     def assignments(self) -> PgAssignments:
         return PgAssignments(self.session)
+
+    @cached_property
+    def policies(self) -> PgPolicies:
+        return PgPolicies(self.session)
 
     @cached_property
     def portfolios(self) -> PgPortfolios:

@@ -44,6 +44,16 @@ class Directory(Protocol):
         ...
 
 
+class Policies(Protocol):
+    """What the tenant has decided for itself, by name; what is not there is as usual."""
+
+    async def read(self) -> Card: ...
+
+    async def change(self, changes: Card) -> Card:
+        """Set the named ones, take back those that are null, and say what holds now."""
+        ...
+
+
 class Staff(Protocol):
     """Lists go on after the key of the last row; what is not there is None."""
 

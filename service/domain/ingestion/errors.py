@@ -3,7 +3,12 @@
 Each names the place (line, column or byte) and the cure, so that the person who sent the file can mend it.
 """
 
-from service.domain.errors import Rejected
+from service.domain.errors import Forbidden, Rejected
+
+
+class PoolOutOfReach(Forbidden):
+    code = "pool-out-of-reach"
+    title = "Imports of this tenant land in its pool, which only those fill who reach the whole tenant."
 
 
 class EmptyFile(Rejected):

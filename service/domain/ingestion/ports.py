@@ -15,6 +15,7 @@ from service.domain.ingestion.faults import Reject
 from service.domain.jobs import Jobs
 from service.domain.orders.ports import Totals
 from service.domain.ports import Journal, Transaction
+from service.domain.staff import Policies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,9 @@ class Loading(Protocol):
 
 
 class IngestionTransaction(Transaction, Protocol):
+    @property
+    def policies(self) -> Policies: ...
+
     @property
     def imports(self) -> Imports: ...
 

@@ -10,11 +10,11 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from service.domain.access import Principal
+from service.domain.access import Principal, Reach
 from service.domain.customers.model import ExternalId, Record, as_mapping, checked, merge_patch, with_one_primary
 from service.domain.customers.ports import Written
 from service.domain.customers.service import Draft, LookupKey, begun, gone_on
@@ -25,7 +25,7 @@ from service.domain.ingestion import people
 from service.domain.ingestion.batches import Batch, BatchReader, Options, head
 from service.domain.ingestion.binding import bind
 from service.domain.ingestion.documents import group
-from service.domain.ingestion.errors import UnknownPreset
+from service.domain.ingestion.errors import PoolOutOfReach, UnknownPreset
 from service.domain.ingestion.faults import Reject
 from service.domain.ingestion.mapping import ColumnMapping, check
 from service.domain.ingestion.ports import Applied, ImportRun, IngestionTransaction, NewImport
@@ -104,6 +104,9 @@ class IngestionService:
         async with self._uow.begin(principal, timeout_ms=_CHUNK_TIMEOUT_MS) as tx:
             if known := await tx.idempotency.recall(once):
                 return UUID(known["import_id"])
+            pool = (await tx.policies.read()).get("imports_into") == "pool"
+            if pool and principal.reach is not Reach.TENANT:
+                raise PoolOutOfReach
             file_id, _, digest = await tx.files.write(rest, name=upload.name, media_type="text/csv")
             if not upload.force and (same := await tx.imports.same_content(mapping.kind, digest)):
                 raise AlreadyImported(import_id=str(same))
@@ -116,7 +119,8 @@ class IngestionService:
                 kind=mapping.kind,
                 preset=preset,
                 source=upload.source,
-                mapping=asdict(mapping) | {"encoding": upload.encoding, "delimiter": delimiter},
+                mapping=asdict(mapping)
+                | {"encoding": upload.encoding, "delimiter": delimiter, **({"pool": True} if pool else {})},
                 content_hash=hashlib.sha256(digest + import_id.bytes).digest() if upload.force else digest,
             )
             await tx.imports.add(new)
@@ -260,6 +264,8 @@ class IngestionService:
             if isinstance(draft, Reject):
                 rejects.append(draft)
                 continue
+            if run.mapping.get("pool"):
+                draft = _unplaced(draft)
             known = stored.get(owners.get(draft.external_ids[0], new_id()))
             shelf = changed if known else fresh
             earlier = shelf.get(row.external_id)
@@ -362,8 +368,13 @@ def _merged(base: Record, draft: Draft, principal: Principal) -> Record:
     return checked(Record(**merge_patch(as_mapping(base), draft.changes)), principal)
 
 
+def _unplaced(draft: Draft) -> Draft:
+    """The draft of a row whose record lands in the pool, or stays where it is: nobody is its curator by a file."""
+    return replace(draft, changes={name: value for name, value in draft.changes.items() if name != "curator_id"})
+
+
 def _mapping_of(run: ImportRun) -> ColumnMapping:
-    known = {name: value for name, value in run.mapping.items() if name not in ("encoding", "delimiter")}
+    known = {name: value for name, value in run.mapping.items() if name not in ("encoding", "delimiter", "pool")}
     return ColumnMapping(**known)
 
 
