@@ -84,6 +84,7 @@ class Import(BaseModel):
                     "state": "done",
                     "file_name": "orders.csv",
                     "file_bytes": 2917620,
+                    "file_erased": False,
                     "rows_read": 209029,
                     "rows_applied": 149053,
                     "rows_rejected": 59976,
@@ -106,6 +107,7 @@ class Import(BaseModel):
     state: State
     file_name: str
     file_bytes: int
+    file_erased: bool = Field(description="The file is gone, since it named a person who was erased.")
     rows_read: int
     rows_applied: int
     rows_rejected: int

@@ -27,7 +27,8 @@ _BY_JOB = sql(_RUN + " AND job_id = :job_id")
 _CARD = """
     SELECT i.import_id, i.job_id, i.kind, i.preset, i.source, i.state, i.rows_read, i.rows_applied, i.rows_rejected,
            i.counts, i.rejects AS report, i.error, i.created_at, i.finished_at,
-           f.name AS file_name, f.size AS file_bytes, j.done, j.total, j.started_at
+           f.name AS file_name, f.size AS file_bytes, octet_length(f.sha256) = 0 AS file_erased,
+           j.done, j.total, j.started_at
     FROM imports i
     JOIN files f ON f.tenant_id = i.tenant_id AND f.file_id = i.file_id
     JOIN jobs j ON j.tenant_id = i.tenant_id AND j.job_id = i.job_id

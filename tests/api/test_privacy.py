@@ -193,8 +193,8 @@ def test_nothing_of_a_person_is_left_in_the_whole_database(database: TestDatabas
         shell = (await head.get(f"/v1/customers/{customer_id}")).json()
         assert (shell["display_name"], shell["contacts"], shell["tags"]) == ("—", [], [])
         assert (await head.get(f"/v1/orders/{order_id}")).json()["customer_id"] == customer_id
-        assert (await head.get(f"/v1/imports/{import_id}")).json()["file_bytes"] == 0
-        assert (await head.get(f"/v1/imports/{unrelated}")).json()["file_bytes"] > 0
+        assert (await head.get(f"/v1/imports/{import_id}")).json()["file_erased"] is True
+        assert (await head.get(f"/v1/imports/{unrelated}")).json()["file_erased"] is False
         gone = await head.get(f"/v1/exports/{export.json()['export_id']}/file")
         assert (gone.status_code, gone.json()["type"]) == (404, "/problems/export-expired")
 
@@ -215,6 +215,25 @@ def test_an_erased_record_takes_nothing_back(database: TestDatabase) -> None:
             await head.patch(base, json={"family_name": "Иванова"}),
         ):
             assert (answer.status_code, answer.json()["type"]) == (409, "/problems/customer-erased"), answer.text
+
+    in_the_api(database, scenario)
+
+
+def test_what_is_written_at_the_same_moment_goes_too_or_is_refused(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        head = await api.client()
+        customer_id = await a_customer(head)
+        base = f"/v1/customers/{customer_id}"
+        writing = [head.post(f"{base}/notes", json={"text": "quick"}) for _ in range(12)]
+        changing = [head.patch(base, json={"city": f"City {number}"}) for number in range(12)]
+        erased, *others = await asyncio.gather(
+            head.post(f"{base}/erase", json=erasing(customer_id)), *writing, *changing
+        )
+        assert erased.status_code == 201, erased.text
+        assert {answer.status_code for answer in others} <= {200, 201, 409, 503}
+        assert (await head.get(f"{base}/notes")).json()["items"] == []
+        shell = (await head.get(base)).json()
+        assert (shell["display_name"], shell["city"]) == ("—", None)
 
     in_the_api(database, scenario)
 
