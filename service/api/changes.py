@@ -12,7 +12,7 @@ from service.api.paging import BadCursor, decode, encode
 from service.api.routing import Caller, operation, router
 from service.api.schemas import as_json
 from service.domain.access import Scope
-from service.domain.changes import Place
+from service.domain.changes import Place, UnknownPlace
 
 routes = router("changes")
 _NOW = "now"
@@ -37,7 +37,7 @@ class ChangePage(BaseModel):
     "/changes",
     response_model=ChangePage,
     summary="What has changed since",
-    **operation("changes.list", Scope.CUSTOMERS_READ, problems=(BadCursor,)),
+    **operation("changes.list", Scope.CUSTOMERS_READ, problems=(BadCursor, UnknownPlace)),
 )
 async def list_changes(
     principal: Caller,

@@ -31,7 +31,6 @@ Kind = Literal[
     "updated",
     "status",
     "verified",
-    "revealed",
     "restricted",
     "unrestricted",
     "linked",

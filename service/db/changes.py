@@ -2,7 +2,7 @@
 
 from service.db.session import Session
 from service.db.statement import sql
-from service.domain.changes import Place, Told
+from service.domain.changes import Place, Told, UnknownPlace
 
 _HORIZON = "(pg_snapshot_xmin(pg_current_snapshot())::text)::bigint"
 _PRESENT = sql(f"SELECT {_HORIZON}")
@@ -28,13 +28,15 @@ class PgChanges:
         rows = await self._session.fetch(
             _SINCE, xid=place.transaction, change_id=place.change_id, orders=orders, limit=limit + 1
         )
+        if place.transaction > int(rows[0]["horizon"]):
+            raise UnknownPlace(pointer="/since")
         told = [row for row in rows if row["xid"] is not None]
         shown = [{name: row[name] for name in _SHOWN} for row in told[:limit]]
         if len(told) > limit:
             last = told[limit - 1]
             return Told(changes=shown, behind=Place(transaction=last["xid"], change_id=last["change_id"]), more=True)
         # Everything up to the horizon has been told, what is out of reach included: it need not be looked at again.
-        horizon = max(int(rows[0]["horizon"]), place.transaction)
+        horizon = int(rows[0]["horizon"])
         behind = place if horizon == place.transaction else Place(transaction=horizon)
         return Told(changes=shown, behind=behind, more=False)
 

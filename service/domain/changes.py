@@ -8,6 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from service.domain.errors import Rejected
+
+
+class UnknownPlace(Rejected):
+    code = "changes-place-unknown"
+    title = "The base has not come this far: it was restored from a copy. Start again without `since`."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -28,7 +35,10 @@ class Told:
 
 class Changes(Protocol):
     async def since(self, place: Place, *, limit: int, orders: bool) -> Told:
-        """The changes behind a place within reach, the oldest first; without `orders`, none of purchases."""
+        """The changes behind a place within reach, the oldest first; without `orders`, none of purchases.
+
+        Raises UnknownPlace.
+        """
         ...
 
     async def present(self) -> Place:

@@ -14,7 +14,7 @@ from uuid import UUID
 from service.domain.access import Principal, Scope
 
 # What `customer_events` tells of.
-EVENTS = ("created", "updated", "status", "verified", "revealed", "restricted", "unrestricted", "linked", "unlinked")
+EVENTS = ("created", "updated", "status", "verified", "restricted", "unrestricted", "linked", "unlinked")
 MERGES = ("merged", "unmerged", "erased")
 PURCHASES = ("order", "refund")
 KINDS = (*PURCHASES, "curator", "import", "export", "note", "interaction", "consent", *EVENTS, *MERGES)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from service.api.paging import encode
 from tests.api.support import Api, Client, in_the_api
 from tests.postgres import TestDatabase
 
@@ -143,5 +144,14 @@ def test_a_place_that_was_not_given_out_is_refused(database: TestDatabase) -> No
         for since in ("yesterday", "e30", "eyJ0IjotMSwibiI6MH0", "eyJ0IjoxZTMwLCJuIjowfQ", "eyJ0Ijp0cnVlLCJuIjowfQ"):
             answer = await head.get("/v1/changes", params={"since": since})
             assert (answer.status_code, answer.json()["type"]) == (422, "/problems/bad-cursor"), since
+
+    in_the_api(database, scenario)
+
+
+def test_a_place_of_another_life_of_the_base_is_refused(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        answer = await head.get("/v1/changes", params={"since": encode({"t": 2**62, "n": 0})})
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/changes-place-unknown")
 
     in_the_api(database, scenario)

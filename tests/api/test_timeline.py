@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.api.timeline import Kind
 from service.db.statement import Statement, sql
 from service.db.timeline import page_of
 from service.domain.access import Principal
@@ -245,6 +246,10 @@ def ask(database: TestDatabase) -> Iterator[_Ask]:
         world = runner.run(opened.__aenter__())
         yield lambda scenario: runner.run(scenario(world))  # type: ignore[arg-type]
         runner.run(opened.__aexit__(None, None, None))
+
+
+def test_every_kind_can_be_asked_for() -> None:
+    assert set(get_args(Kind)) == set(KINDS)
 
 
 _HAPPENED = st.lists(st.tuples(st.sampled_from([*_ADD, "export"]), st.integers(0, 3)), max_size=25)
