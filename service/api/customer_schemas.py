@@ -17,6 +17,7 @@ from service.api.schemas import (
     ProblemItem,
     Source,
     Text,
+    storable,
 )
 from service.domain.customers.model import ContactInput, ExternalId, birthday
 from service.domain.customers.service import Draft
@@ -50,6 +51,16 @@ BirthDate = Annotated[
 ]
 
 
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a text needs more than blanks; null clears a field")
+    return text
+
+
+# What people and partners write of a customer is kept to the byte, blanks at its ends too.
+AsGiven = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(storable), AfterValidator(_not_blank)]
+
+
 class ContactIn(Input):
     kind: Literal["email", "phone", "messenger", "street", "inn", "kpp", "ogrn", "bic", "account", "vat", "iban"]
     value: Annotated[str, Field(min_length=1, max_length=320)]
@@ -67,25 +78,25 @@ class CustomerFields(Input):
 
     kind: Literal["person", "organisation"] | None = None
     status: Literal["prospect", "customer", "lapsed", "archived"] | None = None
-    family_name: Text | None = None
-    given_name: Text | None = None
-    patronymic: Text | None = None
-    legal_name: Text | None = None
-    trade_name: Text | None = None
-    legal_form: Text | None = None
+    family_name: AsGiven | None = None
+    given_name: AsGiven | None = None
+    patronymic: AsGiven | None = None
+    legal_name: AsGiven | None = None
+    trade_name: AsGiven | None = None
+    legal_form: AsGiven | None = None
     birth_date: BirthDate | None = None
     gender: Literal["female", "male"] | None = None
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
     time_zone: TimeZone | None = None
-    country: Text | None = None
-    region: Text | None = None
-    city: Text | None = None
-    postal_code: Text | None = None
+    country: AsGiven | None = None
+    region: AsGiven | None = None
+    city: AsGiven | None = None
+    postal_code: AsGiven | None = None
     curator_id: UUID | None = None
     team_id: UUID | None = None
     channel_id: UUID | None = None
-    tags: Annotated[list[Text], Field(max_length=50)] | None = None
-    preferences: Annotated[list[Text], Field(max_length=50)] | None = None
+    tags: Annotated[list[AsGiven], Field(max_length=50)] | None = None
+    preferences: Annotated[list[AsGiven], Field(max_length=50)] | None = None
     attributes: Attributes | None = None
     external_ids: Annotated[list[ExternalIdIn], Field(max_length=20)] = Field(default_factory=list)
     contacts: Annotated[list[ContactIn], Field(max_length=50)] | None = None

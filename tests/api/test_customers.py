@@ -1,6 +1,7 @@
 """Customers over HTTP: what is written is read back, changed under a version, found, listed page by page, deleted."""
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
@@ -123,6 +124,34 @@ def test_of_two_changes_of_one_version_one_is_refused(database: TestDatabase) ->
         )
         assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412, 412]
         assert (await head.get(path)).json()["version"] == 2
+
+    in_the_api(database, scenario)
+
+
+def test_fifty_changes_at_once_lose_nothing(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        path = f"/v1/customers/{(await make(head))['customer_id']}"
+        late = 0
+
+        async def add(tag: str) -> None:
+            nonlocal late
+            chance = random.Random(tag)
+            while True:
+                read = await head.get(path)
+                tags = [*read.json()["tags"], tag]
+                answer = await head.patch(path, json={"tags": tags}, headers={"If-Match": read.headers["etag"]})
+                if answer.status_code == 200:
+                    return
+                assert problem(answer) in ((412, "version-mismatch"), (503, "unavailable"))
+                late += 1
+                await asyncio.sleep(chance.random() / 2)
+
+        await asyncio.gather(*(add(f"tag {number}") for number in range(50)))
+        kept = (await head.get(path)).json()
+        assert sorted(kept["tags"]) == sorted(f"tag {number}" for number in range(50))
+        assert kept["version"] == 51
+        assert late > 0  # they did meet
 
     in_the_api(database, scenario)
 

@@ -46,7 +46,7 @@ Verdict = Literal["valid", "possible", "invalid"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalForm:
-    """A value as given (trimmed), as compared, and as shown to those who may not see it."""
+    """A value as given, as compared, and as shown to those who may not see it."""
 
     kind: ContactKind
     value: str = field(repr=False)
@@ -95,7 +95,7 @@ def normalise(kind: str, text: str, region: str) -> NormalForm:
     form = assess(ContactKind(kind), text, region)
     if form.verdict == "invalid":
         raise _ERRORS.get(form.kind, InvalidRequisite)(kind=str(kind))
-    return form
+    return form if form.value == text else replace(form, value=text)
 
 
 def normalise_email(text: str) -> NormalForm:
