@@ -46,6 +46,7 @@ _REFUSALS = (
     errors.DuplicateHeader,
     errors.UnknownColumn,
     errors.MissingColumn,
+    errors.PoolOutOfReach,
     errors.UnknownField,
     errors.BadMapping,
     errors.UnknownPreset,
