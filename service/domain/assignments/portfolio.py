@@ -6,7 +6,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-# Whoever orders on one day only, or several times on the same day, has no interval.
 HORIZON_DAYS = 30
 AT_RISK_GROUPS = ("at_risk", "cant_lose", "about_to_sleep")
 NO_QUALITY = "Data quality is not scanned by this version; null does not mean that there are no issues."
