@@ -216,7 +216,8 @@ async def erase_customer(
     """Take a person out of everything, for good: names, contacts, requisites, external ids, attributes, tags, notes,
     interactions, consents, history, links, rows that imports have rejected, the files of imports that name him, and the
     files of exports that hold him. His orders stay, on an empty record that shows `—`; nothing brings the rest back.
-    The audit trail stays: it holds no contents of records. Copies of the database (backups) are the operator's.
+    In notes on other records, lines that name him are blanked. The audit trail stays: it holds no contents of records.
+    Copies of the database (backups) are the operator's.
 
     A file goes as a whole where it names the person, so other rejected rows can still be read, but the file can't be
     applied again; a namesake is taken for the person. While an import or export is not over, this answers 409."""

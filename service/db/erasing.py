@@ -125,8 +125,10 @@ _DROP_KEYS = sql(f"""
     DELETE FROM idempotency_keys WHERE tenant_id = :tenant
         AND (strpos(answer::text || path, :customer_id::uuid::text) > 0 OR {_names_him(_ANSWERED)})
 """)
-# What somebody asked for or was told, as JSON or text: blanked where it names the person.
+# What was written on other records, asked for or told, as JSON or text: a line that names the person is blanked.
 _TOLD: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "notes": ("note_id", ("text",)),
+    "interactions": ("interaction_id", ("outcome", "text")),
     "jobs": ("job_id", ("request", "error")),
     "imports": ("import_id", ("mapping", "rejects", "error")),
     "exports": ("export_id", ("request", "error", "purpose")),
@@ -207,7 +209,7 @@ class PgErasing:
                 _DROP_KEYS, customer_id=customer_id, **_looked_for(markers)
             )
             for table in _TOLD:
-                counts[table] = await self._blank(table, markers)
+                counts[table] = counts.get(table, 0) + await self._blank(table, markers)
         return counts
 
     async def _blank(self, table: str, markers: Markers) -> int:

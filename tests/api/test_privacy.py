@@ -173,6 +173,9 @@ def test_nothing_of_a_person_is_left_in_the_whole_database(database: TestDatabas
         unrelated = await imported(api, head, third, "third.csv", "elsewhere")
         # The file has replaced the contacts by its own.
         assert (await head.patch(f"/v1/customers/{customer_id}", json={"contacts": CONTACTS})).status_code == 200
+        firm = await a_customer(head, kind="organisation", trade_name="Ромашка")
+        told = f"Opens at nine\nAsk {MARKERS['given_name']} {MARKERS['family_name']}, +7 916 123 45 99"
+        assert (await head.post(f"/v1/customers/{firm}/notes", json={"text": told})).status_code == 201
         export = await head.post("/v1/exports", json={"what": "customers", "purpose": "A mailing"})
         assert export.status_code == 202, export.text
         await api.run_jobs()
@@ -190,6 +193,8 @@ def test_nothing_of_a_person_is_left_in_the_whole_database(database: TestDatabas
         assert act["counts"]["import_rejects"] == 1
         assert act["counts"]["export_files"] == 1
         assert {line["action"] for line in act["log"]} >= {"customers.create", "customers.erase"}
+        notes = (await head.get(f"/v1/customers/{firm}/notes")).json()["items"]
+        assert [one["text"] for one in notes] == ["Opens at nine\n—"]
         shell = (await head.get(f"/v1/customers/{customer_id}")).json()
         assert (shell["display_name"], shell["contacts"], shell["tags"]) == ("—", [], [])
         assert (await head.get(f"/v1/orders/{order_id}")).json()["customer_id"] == customer_id

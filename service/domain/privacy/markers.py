@@ -56,10 +56,11 @@ class Markers:
         return any(_on_one_line(shown, *pair) for pair in self.pairs) or self._has_id(shown, source)
 
     def without(self, value: Any) -> Any:
-        """The same JSON value, each text in it that speaks of the person replaced."""
+        """The same text or JSON value, each line in it that speaks of the person replaced."""
         match value:
             case str():
-                return "—" if self.tell_of(value) else value
+                lines = value.split("\n")
+                return "\n".join("—" if self.tell_of(line) else line for line in lines)
             case Mapping():
                 return {self.without(name): self.without(inner) for name, inner in value.items()}
             case list():

@@ -70,6 +70,11 @@ def test_json_loses_the_texts_that_tell_of_her_and_nothing_else() -> None:
     assert _MARKERS.without(told) == {"to": ["—", "anna@example.com"], "sum": 12, "none": None}
 
 
+def test_of_a_text_only_the_lines_that_tell_of_her_go() -> None:
+    text = "Call on Monday\nAsk Мария Иванова\nBring the contract"
+    assert _MARKERS.without(text) == "Call on Monday\n—\nBring the contract"
+
+
 _ROW = "1;Иванова;Мария;5\r\n"
 _OTHERS = "2;Петров;Пётр;5\r\n"
 
