@@ -28,7 +28,8 @@ _CUSTOMER = sql("""
 """)
 _ADD = {
     "order": """INSERT INTO orders (tenant_id, order_id, customer_id, total, ordered_at, ordered_on, currency, status)
-        VALUES (:tenant, :id, :customer_id, 1490000000, :at, '2026-03-01', 'RUB', 'completed')""",
+        VALUES (:tenant, :id, :customer_id, 1490000000, :at, (:at::timestamptz AT TIME ZONE
+            CASE WHEN random() < 0.5 THEN 'Pacific/Kiritimati' ELSE 'Etc/GMT+12' END)::date, 'RUB', 'completed')""",
     "refund": """INSERT INTO refunds (tenant_id, refund_id, customer_id, amount, refunded_at, refunded_on, currency)
         VALUES (:tenant, :id, :customer_id, 85000, :at, '2026-03-01', 'RUB')""",
     "updated": """INSERT INTO customer_events (tenant_id, event_id, customer_id, at, kind, source, detail)
@@ -252,10 +253,12 @@ def test_every_kind_can_be_asked_for() -> None:
     assert set(get_args(Kind)) == set(KINDS)
 
 
-_HAPPENED = st.lists(st.tuples(st.sampled_from([*_ADD, "export"]), st.integers(0, 3)), max_size=25)
+# Many orders, some within minutes and some days apart, whose days were counted in the zones furthest from each other.
+_MINUTES = st.integers(0, 3) | st.integers(0, 9).map(lambda half_days: half_days * 720)
+_HAPPENED = st.lists(st.tuples(st.sampled_from([*_ADD, "export", "order", "order", "order"]), _MINUTES), max_size=30)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(happened=_HAPPENED, limit=st.integers(1, 6), kinds=st.sets(st.sampled_from(KINDS), min_size=1, max_size=6))
 def test_pages_joined_are_the_whole_and_a_filter_is_a_filter(
     ask: _Ask, happened: list[tuple[str, int]], limit: int, kinds: set[str]
