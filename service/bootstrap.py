@@ -19,10 +19,10 @@ from service.domain.around.service import AccessService, AroundService
 from service.domain.assignments.briefings import BriefingService
 from service.domain.assignments.service import AssignmentService
 from service.domain.attributes.service import AttributeService
-from service.domain.customers.finding import FindingService
 from service.domain.customers.request_tokens import RequestTokens
 from service.domain.customers.service import CustomerService, LookupKey
 from service.domain.exports.service import ExportService
+from service.domain.finding.service import FindingService
 from service.domain.ingestion.service import IngestionService
 from service.domain.keeping.service import KeepingService
 from service.domain.orders.service import OrderService

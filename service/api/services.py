@@ -16,10 +16,10 @@ from service.domain.attributes.service import AttributeService
 from service.domain.changes import Changes
 from service.domain.channels import Channels
 from service.domain.customers.depth import DepthReport
-from service.domain.customers.finding import FindingService
 from service.domain.customers.service import CustomerService
 from service.domain.exports.ports import ExportsTransaction
 from service.domain.exports.service import ExportService
+from service.domain.finding.service import FindingService
 from service.domain.ingestion.ports import IngestionTransaction
 from service.domain.ingestion.service import IngestionService
 from service.domain.keeping.ports import KeepingTransaction

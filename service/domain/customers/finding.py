@@ -1,25 +1,11 @@
-"""Finding records by what is theirs alone: a whole contact, a requisite. Every look is counted, by person and hour.
+"""What a new record has in common with another: which contacts tell, and how a match is shown."""
 
-A search sees only what is within reach. A new record may be told that there is one like it anywhere in the tenant, by
-exact key only: what lies out of reach is shown as a masked card with a pass to ask for it, and that is audited.
-"""
-
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from service.domain.access import Principal
-from service.domain.customers.contacts import ContactKind, normalise
-from service.domain.customers.model import ContactInput
-from service.domain.customers.ports import CustomersTransaction
-from service.domain.customers.request_tokens import RequestTokens
-from service.domain.customers.search import ProbesUsedUp, probe_limit
-from service.domain.customers.service import Draft, LookupKey
+from service.domain.customers.contacts import ContactKind
 from service.domain.errors import Conflict
-from service.domain.idempotency import Once
-from service.domain.ports import Clock, UnitOfWork
 
 # What one record shares with no other; a bank's code or a street many share.
 TELLING = frozenset(ContactKind) - {ContactKind.BIC, ContactKind.KPP, ContactKind.STREET}
@@ -50,86 +36,6 @@ class Match:
         }
 
 
-class FindingService:
-    def __init__(
-        self,
-        uow: UnitOfWork[CustomersTransaction],
-        clock: Clock,
-        lookup: LookupKey,
-        tokens: RequestTokens,
-        default_region: str = "RU",
-    ) -> None:
-        self._uow = uow
-        self._clock = clock
-        self._lookup = lookup
-        self._tokens = tokens
-        self._region = default_region
-
-    async def by_contact(
-        self, principal: Principal, kind: str, value: str, filters: Mapping[str, object], words: Sequence[str] = ()
-    ) -> Sequence[str]:
-        """The ids of the records within reach that have just this contact, newest first; a probe is used up."""
-        form = normalise(kind, value, self._region)
-        async with self._uow.begin(principal) as tx:
-            await self._use_probe(tx)
-            found = await tx.search.with_contact(self._lookup.of(form.kind, form.normal), filters, words)
-            await tx.commit()
-        return found
-
-    async def duplicates(self, principal: Principal, draft: Draft, once: Once | None) -> Sequence[Match]:
-        """Records of the tenant that have a contact or requisite of the draft; foreign ones are masked, and counted."""
-        wanted = {key: kind for kind, key in map(self._key, draft.contacts or ()) if kind in TELLING}
-        if not wanted:
-            return ()
-        async with self._uow.begin(principal) as tx:
-            if await tx.idempotency.recall(once) is not None:
-                return ()  # the record of that key is there, and like itself
-            limit = probe_limit(await tx.search.policies())
-            if await tx.search.probes_used() >= limit:
-                raise self._used_up(limit)
-            rows = await tx.search.existing(list(wanted))
-            matches = [self._match(principal, row, wanted) for row in rows]
-            foreign = [row["customer_id"] for row in rows if not row["within_reach"]]
-            if foreign:
-                await self._use_probe(tx)
-                for customer_id in foreign:
-                    await tx.journal.audit("customers.disclose", "customer", customer_id, reason="duplicate check")
-                await tx.commit()
-        return matches
-
-    def _key(self, given: ContactInput) -> tuple[ContactKind, bytes]:
-        form = normalise(given.kind, given.value, self._region)
-        return form.kind, self._lookup.of(form.kind, form.normal)
-
-    def _match(self, principal: Principal, row: Mapping[str, Any], wanted: Mapping[bytes, ContactKind]) -> Match:
-        matched = tuple(sorted({str(wanted[bytes(one)]) for one in row["lookups"]}))
-        if row["within_reach"]:
-            return Match(
-                matched=matched, kind=row["kind"], display_name=row["display_name"], customer_id=row["customer_id"]
-            )
-        token = self._tokens.make(
-            tenant_id=principal.tenant_id,
-            staff_id=principal.staff_id,
-            customer_id=row["customer_id"],
-            now=self._clock.now(),
-        )
-        return Match(matched=matched, kind=row["kind"], display_name=masked(row["display_name"]), request_token=token)
-
-    async def _use_probe(self, tx: CustomersTransaction) -> None:
-        limit = probe_limit(await tx.search.policies())
-        if not await tx.search.use_probe(limit):
-            raise self._used_up(limit)
-
-    def _used_up(self, limit: int) -> ProbesUsedUp:
-        now = self._clock.now()
-        return ProbesUsedUp(limit=limit, retry_after_seconds=_rest_of_the_hour(now))
-
-
 def masked(name: str) -> str:
     """The first letter of each word of a name: enough to recognise whom one knows."""
     return " ".join(f"{word[0]}•••" for word in name.split()[:4])
-
-
-def _rest_of_the_hour(now: datetime) -> int:
-    following = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    return max(1, int((following - now).total_seconds()) + 1)
