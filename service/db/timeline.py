@@ -53,7 +53,8 @@ def _near(origin: str, day: str, *, later: bool) -> str:
     surely = f" AND {day} <= {around} - 2" if later else ""
     lowest = f"(SELECT {day} FROM {origin}{surely} ORDER BY {day} DESC OFFSET :limit::bigint - 1 LIMIT 1)"
     upper = f" AND {day} <= {around} + 2" if later else ""
-    return f" AND {day} >= coalesce({lowest}, '-infinity'::date) - 2{upper}"
+    # As one sub-select: under row policies `coalesce` itself would keep the condition out of the index.
+    return f" AND {day} >= (SELECT coalesce({lowest}, '-infinity'::date) - 2){upper}"
 
 
 def _of(table: str, alias: str) -> str:

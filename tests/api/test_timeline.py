@@ -298,6 +298,7 @@ def test_no_source_is_read_whole(database: TestDatabase) -> None:
                 }
                 assert {node["Node Type"] for node in nodes if node.get("Relation Name") in _READ} <= _BY_INDEX
                 for table in _READ:
+                    assert ("ordered_on" in conditions[table]) == (table == "orders")
                     assert ("first_id" if table == "export_records" else "customer_id") in conditions[table], table
 
     in_the_api(database, scenario)
