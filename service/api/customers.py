@@ -33,6 +33,7 @@ from service.api.services import Services
 from service.domain.access import Principal, Scope
 from service.domain.customers.contacts import InvalidContact, InvalidEmail, InvalidPhone, InvalidRequisite
 from service.domain.customers.errors import (
+    CustomerErased,
     CustomerHasOrders,
     ExternalIdTaken,
     NameMissing,
@@ -161,6 +162,7 @@ async def create_customer(
         Scope.CUSTOMERS_WRITE,
         problems=(
             NoCustomer,
+            CustomerErased,
             Precondition,
             BadVersion,
             NameMissing,
@@ -187,7 +189,9 @@ async def update_customer(
     status_code=204,
     summary="Delete a customer",
     **operation(
-        "customers.delete", Scope.CUSTOMERS_DELETE, problems=(NoCustomer, CustomerHasOrders, Precondition, BadVersion)
+        "customers.delete",
+        Scope.CUSTOMERS_DELETE,
+        problems=(NoCustomer, CustomerErased, CustomerHasOrders, Precondition, BadVersion),
     ),
 )
 async def delete_customer(customer_id: UUID, principal: Caller, services: Wired, expected: Expected) -> Response:

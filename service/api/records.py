@@ -146,7 +146,7 @@ async def get_provenance(customer_id: UUID, principal: Caller, services: Wired) 
     **operation(
         "customers.verify",
         Scope.CUSTOMERS_WRITE,
-        problems=(NoCustomer, NothingToVerify, Precondition, BadVersion),
+        problems=(NoCustomer, CustomerErased, NothingToVerify, Precondition, BadVersion),
         requestBody={"content": {"application/json": {"example": {"fields": ["city", "given_name"]}}}},
     ),
 )
@@ -248,7 +248,7 @@ async def link_customers(
     "/customers/{customer_id}/links",
     status_code=204,
     summary="Take a link away",
-    **operation("customers.unlink", Scope.CUSTOMERS_WRITE, problems=(NoLink,)),
+    **operation("customers.unlink", Scope.CUSTOMERS_WRITE, problems=(NoLink, CustomerErased)),
 )
 async def unlink_customers(
     customer_id: UUID,

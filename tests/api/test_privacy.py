@@ -198,6 +198,9 @@ def test_nothing_of_a_person_is_left_in_the_whole_database(database: TestDatabas
         shell = (await head.get(f"/v1/customers/{customer_id}")).json()
         assert (shell["display_name"], shell["contacts"], shell["tags"]) == ("—", [], [])
         assert (await head.get(f"/v1/orders/{order_id}")).json()["customer_id"] == customer_id
+        timeline = (await head.get(f"/v1/customers/{customer_id}/timeline")).json()["items"]
+        assert {"erased", "order", "refund"} <= {one["kind"] for one in timeline}
+        assert "note" not in {one["kind"] for one in timeline}
         assert (await head.get(f"/v1/imports/{import_id}")).json()["file_erased"] is True
         assert (await head.get(f"/v1/imports/{unrelated}")).json()["file_erased"] is False
         gone = await head.get(f"/v1/exports/{export.json()['export_id']}/file")
@@ -364,6 +367,19 @@ def test_a_restricted_record_is_marked_and_left_out_of_exports(database: TestDat
         text = await _exported(api, head)
         assert "Ограниченная" in text
         assert "Свободная" in text
+
+    in_the_api(database, scenario)
+
+
+def test_a_restriction_stays_within_reach(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        anna, boris = await api.client(reach="own"), await api.client(reach="own")
+        path = f"/v1/customers/{await a_customer(anna)}/restrict"
+        assert (await boris.post(path, json={"reason": "Not mine"})).status_code == 404
+        assert (await anna.post(path, json={"reason": "Disputed"})).json()["restricted_at"] is not None
+        reader = await api.client(scopes=("customers:read", "customers:write"))
+        refused = await reader.post(path, json={"reason": "No right"})
+        assert (refused.status_code, refused.json()["type"]) == (403, "/problems/missing-scope")
 
     in_the_api(database, scenario)
 
