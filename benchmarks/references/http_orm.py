@@ -16,10 +16,10 @@ from uuid import UUID
 import uvicorn
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ForeignKeyConstraint
+from sqlalchemy import DateTime, ForeignKeyConstraint, literal_column
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column, relationship, selectinload
 
 _TENANT = 1
 
@@ -84,11 +84,13 @@ class Customer(Base):
     tags: Mapped[list[str]]
     preferences: Mapped[list[str]]
     attributes: Mapped[dict[str, Any]]
-    status_at: Mapped[datetime | None]
     restricted_at: Mapped[datetime | None]
     version: Mapped[int]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    status_at: Mapped[datetime] = column_property(
+        literal_column("coalesce(customers.status_at, customers.created_at)", DateTime(timezone=True))
+    )
     external_ids: Mapped[list[ExternalId]] = relationship(order_by=[ExternalId.source, ExternalId.external_id])
     contacts: Mapped[list[Contact]] = relationship(order_by=[Contact.kind, Contact.detail_id])
 
@@ -141,7 +143,7 @@ class CustomerOut(_Shown):
     attributes: dict[str, Any]
     external_ids: list[ExternalIdOut]
     contacts: list[ContactOut]
-    status_at: datetime | None
+    status_at: datetime
     restricted_at: datetime | None
     version: int
     created_at: datetime
