@@ -116,7 +116,7 @@ def _by(head: Acting, principal: Principal, what: str) -> _By:
     async def by_contact(q: str) -> tuple[list[str], float]:
         async with uow.begin(principal) as tx:
             started = time.perf_counter()
-            cards = await tx.search.cards(await tx.search.with_contact(key.of(_kind(q), q), {}, ()), None)
+            cards = await tx.search.with_contact(key.of(_kind(q), q), {}, ())
             return _ids(cards), time.perf_counter() - started
 
     async def name_by_hand(q: str) -> tuple[list[str], float]:
@@ -126,12 +126,12 @@ def _by(head: Acting, principal: Principal, what: str) -> _By:
             return found, time.perf_counter() - started
 
     async def contact_by_hand(q: str) -> tuple[list[str], float]:
-        text = f"""SELECT c.customer_id FROM contact_details d JOIN customers c USING (tenant_id, customer_id)
-            WHERE {_OWN if own else ""} d.tenant_id = $1 AND d.lookup = $2 ORDER BY 1 DESC LIMIT {_LIMIT}"""
+        text = f"""{CARD_SQL} JOIN contact_details t ON t.tenant_id = c.tenant_id AND t.customer_id = c.customer_id
+            WHERE {_OWN if own else ""} t.tenant_id = $1 AND t.lookup = $2 ORDER BY c.customer_id DESC LIMIT {_LIMIT}"""
         async with head.onlooker.transaction():
             started = time.perf_counter()
             found = await _fetched(head.onlooker, text, key.of(_kind(q), q), own)
-            return await _cards(head.onlooker, found), time.perf_counter() - started
+            return [str(one) for one in found], time.perf_counter() - started
 
     if what == "name":
         return _By(ours=by_name, reference=name_by_hand)

@@ -16,6 +16,7 @@ from service.api.schemas import as_json, fragment
 from service.api.services import ApiTransaction, Services
 from service.domain.access import Principal, Scope
 from service.domain.customers.contacts import InvalidContact
+from service.domain.customers.model import ContactInput
 from service.domain.customers.search import Place, ProbesUsedUp, Sought, sought
 
 routes = router("customers")
@@ -136,10 +137,13 @@ async def search_customers(body: CustomerSearch, principal: Caller, services: Wi
     Each look for a contact counts against an hourly budget."""
     if body.contact is None:
         return await _page(services, principal, body)
-    words = sought(body.q).words
-    found = await services.finding.by_contact(principal, body.contact.kind, body.contact.value, body.filters, words)
-    async with services.uow.begin(principal) as tx:
-        rows = await tx.search.cards(found[: body.limit], body.chosen)
+    found = await services.finding.by_contact(
+        principal,
+        ContactInput(kind=body.contact.kind, value=body.contact.value),
+        body.filters,
+        sought(body.q).words,
+        body.chosen,
+    )
+    items = [card(row) for row in found[: body.limit]]
     count = len(found) if body.count else None
-    more = len(found) > body.limit
-    return as_json({"items": [card(row) for row in rows], "next_cursor": None, "count": count, "more": more})
+    return as_json({"items": items, "next_cursor": None, "count": count, "more": len(found) > body.limit})

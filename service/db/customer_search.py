@@ -201,12 +201,11 @@ def _keyed(filters: frozenset[str]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _with_contact(filters: frozenset[str], words: tuple[bool, ...]) -> Statement:
-    where = ["d.tenant_id = :tenant", "d.lookup = :lookup", "c.customer_id = d.customer_id", *_where(filters, words)]
-    return sql(
-        "SELECT DISTINCT c.customer_id FROM contact_details d, customers c"
-        f" WHERE {' AND '.join(where)} ORDER BY c.customer_id DESC LIMIT {_MOST_WITH_CONTACT}"
-    )
+def _with_contact(filters: frozenset[str], words: tuple[bool, ...], fields: tuple[str, ...] | None) -> Statement:
+    found = "SELECT d.customer_id FROM contact_details d WHERE d.tenant_id = :tenant AND d.lookup = :lookup"
+    where = [*_where(filters, words), f"c.customer_id IN ({found})"]
+    card = f"{CARD_SQL} WHERE {' AND '.join(where)} ORDER BY c.customer_id DESC LIMIT {_MOST_WITH_CONTACT}"
+    return sql(_only(fields, card))
 
 
 _MOST_WITH_CONTACT = 200
@@ -275,11 +274,16 @@ class PgCustomerSearch:
         by_id = {row["customer_id"]: row for row in rows}
         return [by_id[one] for one in ids if one in by_id]
 
-    async def with_contact(self, lookup: bytes, filters: Mapping[str, object], words: Sequence[str]) -> list[str]:
-        """The records within reach that have a contact of this keyed hash, newest first."""
+    async def with_contact(
+        self,
+        lookup: bytes,
+        filters: Mapping[str, object],
+        words: Sequence[str],
+        fields: tuple[str, ...] | None = None,
+    ) -> list[Mapping[str, Any]]:
+        """The cards of the records within reach that have a contact of this keyed hash, newest first."""
         given = {**filters, **_word_ranges(words), "lookup": lookup}
-        rows = await self._session.fetch(_with_contact(frozenset(filters), _shape(words)), **given)
-        return [str(row["customer_id"]) for row in rows]
+        return await self._session.fetch(_with_contact(frozenset(filters), _shape(words), fields), **given)
 
     async def existing(self, lookups: Sequence[bytes]) -> list[Mapping[str, Any]]:
         """Records anywhere in the tenant that have one of these keyed hashes: the one look beyond the reach."""
@@ -312,40 +316,56 @@ class PgCustomerSearch:
     ) -> tuple[list[Place], bool]:
         if not words:
             return [], False
-        places: list[Place] = []
-        if after is None or after.whole:
-            later = {} if after is None else {"after_id": after.customer_id}
-            statement = _whole(frozenset(filters), len(words), bool(later))
-            exact = {f"word{i}": word for i, word in enumerate(words)}
-            async with self._planned(words, anew=len(words) > 1 or bool(filters)):
-                rows = await self._session.fetch(statement, **filters, **exact, **later, limit=limit)
-            places = [Place(whole=True, rank=0, token="", customer_id=str(row["customer_id"])) for row in rows]
-            after = None
-        if len(places) >= limit or not any(map(is_prefix, words)):
-            return places, False
-        given: dict[str, object] = {**filters, **_word_ranges(words), "limit": limit - len(places)}
-        if after is not None:
-            given |= {"after_id": after.customer_id, "after_token": after.token, "after_rank": after.rank}
-        everything = self._session.principal.reach is Reach.TENANT
         if len(words) == 1:
-            async with self._planned(words, anew=bool(filters) or not everything):
-                rows = await self._session.fetch(_begun(frozenset(filters), after is not None), **given)
-        else:
-            # The longest word is most often the rarest.
-            driver = max(range(len(words)), key=lambda i: len(words[i])) if everything else None
-            statement = _mixed(frozenset(filters), _shape(words), after is not None, driver)
-            async with self._planned(words, anew=True):
-                rows = await self._session.fetch(statement, **given, words=list(words))
-        places += [
-            Place(
-                whole=False,
-                rank=row["rank"] if len(words) > 1 else 0,
-                token=row["token"] if len(words) == 1 else "",
-                customer_id=str(row["customer_id"]),
-            )
-            for row in rows
+            return await self._by_word(filters, words, after, limit), False
+        async with self._planned(words, anew=True):
+            places = await self._whole_words(filters, words, after, limit)
+            if len(places) >= limit or not any(map(is_prefix, words)):
+                return places, False
+            rest, more = await self._some_begun(filters, words, after, limit - len(places))
+        return [*places, *rest], more
+
+    async def _by_word(
+        self, filters: Mapping[str, object], words: Sequence[str], after: Place | None, limit: int
+    ) -> list[Place]:
+        async with self._planned(words, anew=bool(filters)):
+            places = await self._whole_words(filters, words, after, limit)
+        if len(places) >= limit or not is_prefix(words[0]):
+            return places
+        given: dict[str, object] = {**filters, **_word_ranges(words), "limit": limit - len(places)}
+        begun = after is not None and not after.whole
+        if begun and after is not None:
+            given |= {"after_id": after.customer_id, "after_token": after.token}
+        async with self._planned(words, anew=bool(filters) or self._session.principal.reach is not Reach.TENANT):
+            rows = await self._session.fetch(_begun(frozenset(filters), begun), **given)
+        return places + [
+            Place(whole=False, rank=0, token=row["token"], customer_id=str(row["customer_id"])) for row in rows
         ]
-        return places, any(row["more"] for row in rows[:1]) if len(words) > 1 else False
+
+    async def _whole_words(
+        self, filters: Mapping[str, object], words: Sequence[str], after: Place | None, limit: int
+    ) -> list[Place]:
+        if after is not None and not after.whole:
+            return []
+        later = {} if after is None else {"after_id": after.customer_id}
+        exact = {f"word{i}": word for i, word in enumerate(words)}
+        statement = _whole(frozenset(filters), len(words), bool(later))
+        rows = await self._session.fetch(statement, **filters, **exact, **later, limit=limit)
+        return [Place(whole=True, rank=0, token="", customer_id=str(row["customer_id"])) for row in rows]
+
+    async def _some_begun(
+        self, filters: Mapping[str, object], words: Sequence[str], after: Place | None, limit: int
+    ) -> tuple[list[Place], bool]:
+        given: dict[str, object] = {**filters, **_word_ranges(words), "limit": limit, "words": list(words)}
+        begun = after is not None and not after.whole
+        if begun and after is not None:
+            given |= {"after_id": after.customer_id, "after_rank": after.rank}
+        # The longest word is most often the rarest.
+        everything = self._session.principal.reach is Reach.TENANT
+        driver = max(range(len(words)), key=lambda i: len(words[i])) if everything else None
+        rows = await self._session.fetch(_mixed(frozenset(filters), _shape(words), begun, driver), **given)
+        places = [Place(whole=False, rank=row["rank"], token="", customer_id=str(row["customer_id"])) for row in rows]
+        return places, bool(rows) and rows[0]["more"]
 
     @asynccontextmanager
     async def _planned(self, words: Sequence[str], *, anew: bool) -> AsyncIterator[None]:

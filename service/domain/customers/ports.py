@@ -103,8 +103,14 @@ class CustomerSearch(Protocol):
         """The cards of these records, in this order."""
         ...
 
-    async def with_contact(self, lookup: bytes, filters: Mapping[str, object], words: Sequence[str]) -> Sequence[str]:
-        """The records within reach that have a contact of this keyed hash, newest first."""
+    async def with_contact(
+        self,
+        lookup: bytes,
+        filters: Mapping[str, object],
+        words: Sequence[str],
+        fields: tuple[str, ...] | None = None,
+    ) -> Sequence[Mapping[str, Any]]:
+        """The cards of the records within reach that have a contact of this keyed hash, newest first."""
         ...
 
     async def existing(self, lookups: Sequence[bytes]) -> Sequence[Mapping[str, Any]]:

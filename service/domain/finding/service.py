@@ -36,13 +36,18 @@ class FindingService:
         self._region = default_region
 
     async def by_contact(
-        self, principal: Principal, kind: str, value: str, filters: Mapping[str, object], words: Sequence[str] = ()
-    ) -> Sequence[str]:
-        """The ids of the records within reach that have just this contact, newest first; a probe is used up."""
-        form = normalise(kind, value, self._region)
+        self,
+        principal: Principal,
+        given: ContactInput,
+        filters: Mapping[str, object],
+        words: Sequence[str] = (),
+        fields: tuple[str, ...] | None = None,
+    ) -> Sequence[Mapping[str, Any]]:
+        """The cards of the records within reach that have just this contact, newest first; a probe is used up."""
+        _, lookup = self._key(given)
         async with self._uow.begin(principal) as tx:
             await self._use_probe(tx)
-            found = await tx.search.with_contact(self._lookup.of(form.kind, form.normal), filters, words)
+            found = await tx.search.with_contact(lookup, filters, words, fields)
             await tx.commit()
         return found
 
