@@ -61,6 +61,9 @@ def _not_blank(text: str) -> str:
 AsGiven = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(storable), AfterValidator(_not_blank)]
 
 
+StatedBy = Literal["staff", "customer"]
+
+
 class ContactIn(Input):
     kind: Literal["email", "phone", "messenger", "street", "inn", "kpp", "ogrn", "bic", "account", "vat", "iban"]
     value: Annotated[str, Field(min_length=1, max_length=320)]
@@ -101,7 +104,7 @@ class CustomerFields(Input):
     external_ids: Annotated[list[ExternalIdIn], Field(max_length=20)] = Field(default_factory=list)
     contacts: Annotated[list[ContactIn], Field(max_length=50)] | None = None
 
-    def draft(self) -> Draft:
+    def draft(self, *, by: StatedBy = "staff") -> Draft:
         changes = self.model_dump(exclude_unset=True, exclude={"external_ids", "contacts"})
         if "birth_date" in changes:
             born = changes["birth_date"]
@@ -111,6 +114,7 @@ class CustomerFields(Input):
             changes=changes,
             contacts=None if contacts is None else [ContactInput(**one.model_dump()) for one in contacts],
             external_ids=tuple(ExternalId(**one.model_dump()) for one in self.external_ids),
+            by_customer=by == "customer",
         )
 
 

@@ -15,6 +15,7 @@ from service.api.customer_schemas import (
     CustomerFields,
     Revealed,
     RevealIn,
+    StatedBy,
 )
 from service.api.deps import Expected, OnceKey, Wired, patiently
 from service.api.problems import InvalidRequest, pointer
@@ -31,6 +32,7 @@ from service.api.schemas import (
 )
 from service.api.services import Services
 from service.domain.access import Principal, Scope
+from service.domain.customers.attributes import BadAttribute
 from service.domain.customers.contacts import InvalidContact, InvalidEmail, InvalidPhone, InvalidRequisite
 from service.domain.customers.errors import (
     CustomerErased,
@@ -120,6 +122,7 @@ async def get_customer(customer_id: UUID) -> None:
             InvalidEmail,
             InvalidPhone,
             InvalidRequisite,
+            BadAttribute,
             KeyReused,
             StillRunning,
             BadIdempotencyKey,
@@ -133,11 +136,12 @@ async def create_customer(
     services: Wired,
     once: OnceKey,
     on_duplicate: Literal["allow", "warn", "refuse"] = "allow",
+    by: StatedBy = "staff",
 ) -> Response:
-    """A new record. With an Idempotency-Key, the same request twice makes one record.
+    """A new record. With an Idempotency-Key, the same request twice makes one record; `by` says whose word it is.
 
     With `on_duplicate=warn` or `refuse`, records of the tenant with the same contact or requisite are named first."""
-    draft = body.draft()
+    draft = body.draft(by=by)
     matches: Sequence[Match] = ()
     if on_duplicate != "allow":
         matches = await patiently(lambda: services.finding.duplicates(principal, draft, once))
@@ -172,15 +176,22 @@ async def create_customer(
             InvalidContact,
             InvalidEmail,
             InvalidPhone,
+            BadAttribute,
         ),
         requestBody={"content": {"application/json": {"example": {"city": "Москва", "trade_name": None}}}},
     ),
 )
 async def update_customer(
-    customer_id: UUID, body: CustomerFields, principal: Caller, services: Wired, expected: Expected
+    customer_id: UUID,
+    body: CustomerFields,
+    principal: Caller,
+    services: Wired,
+    expected: Expected,
+    by: StatedBy = "staff",
 ) -> Response:
-    """JSON Merge Patch: named fields are set, null clears one, a list replaces the list. Send If-Match to be safe."""
-    await services.customers.change(principal, customer_id, body.draft(), expected)
+    """JSON Merge Patch: named fields are set, null clears one, a list replaces the list. Send If-Match to be safe;
+    `by` says whose word it is."""
+    await services.customers.change(principal, customer_id, body.draft(by=by), expected)
     return await _show(services, principal, customer_id)
 
 
@@ -208,7 +219,15 @@ async def delete_customer(customer_id: UUID, principal: Caller, services: Wired,
         "customers.put_by_external_id",
         Scope.CUSTOMERS_WRITE,
         creates=Customer,
-        problems=(NameMissing, OutsideOwnReach, ExternalIdTaken, InvalidContact, InvalidEmail, InvalidPhone),
+        problems=(
+            NameMissing,
+            OutsideOwnReach,
+            ExternalIdTaken,
+            InvalidContact,
+            InvalidEmail,
+            InvalidPhone,
+            BadAttribute,
+        ),
         requestBody={"content": {"application/json": {"example": {"family_name": "Иванова", "city": "Казань"}}}},
     ),
 )

@@ -1,9 +1,10 @@
 """A record's own resources: whose word its values are, what was found right, how deep it is, who belongs to it."""
 
+from datetime import datetime
 from typing import Any
 
 from tests.api.support import Api, Client, in_the_api
-from tests.api.test_customers import make, problem
+from tests.api.test_customers import PERSON, make, problem
 from tests.api.test_history import imported, told
 from tests.postgres import TestDatabase
 
@@ -41,7 +42,28 @@ def test_every_value_has_a_source_and_a_date(database: TestDatabase) -> None:
         [contact] = answer.json()["contacts"]
         assert (contact["source"], contact["author_id"]) == (her, str(anna.principal.staff_id))
         assert contact["value"] == "+7 ••• ••• 67 89"
-        assert answer.json()["fields"][0]["set_at"] == made["created_at"]
+        set_at = answer.json()["fields"][0]["set_at"]
+        assert datetime.fromisoformat(set_at) == datetime.fromisoformat(made["created_at"])
+
+    in_the_api(database, scenario)
+
+
+def test_the_word_of_the_customer_is_told_apart(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        made = await head.post("/v1/customers", params={"by": "customer"}, json=PERSON | {"contacts": [_MAIL]})
+        path = f"/v1/customers/{made.json()['customer_id']}"
+        await head.patch(path, json={"region": "Татарстан"})
+        await head.patch(path, params={"by": "customer"}, json={"birth_date": "--05-17"})
+        found = await head.get(f"{path}/provenance")
+        by_field = sources(found)
+        assert [by_field[name][0] for name in ("family_name", "birth_date", "region")] == [
+            "customer",
+            "customer",
+            "api",
+        ]
+        assert found.json()["contacts"][0]["source"] == "customer"
+        assert problem(await head.patch(path, params={"by": "me"}, json={})) == (422, "invalid-request")
 
     in_the_api(database, scenario)
 

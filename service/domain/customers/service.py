@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -39,6 +39,7 @@ class Draft:
     changes: Mapping[str, Any]
     contacts: Sequence[ContactInput] | None = None
     external_ids: Sequence[ExternalId] = ()
+    by_customer: bool = False
 
     @property
     def attributes(self) -> Mapping[str, Any]:
@@ -209,7 +210,7 @@ class CustomerService:
         return begun(
             new_id(),
             record,
-            source=source_of(principal, record),
+            source="customer" if draft.by_customer else source_of(principal, record),
             contacts=self._contacts(record, draft),
             external_ids=draft.external_ids,
             told=(Event(kind="created", detail={}),),
@@ -223,7 +224,7 @@ class CustomerService:
         return gone_on(
             stored,
             record,
-            source=source_of(principal, record),
+            source="customer" if draft.by_customer else source_of(principal, record),
             now=self._clock.now(),
             contacts=self._contacts(record, draft),
             external_ids=draft.external_ids,
@@ -314,4 +315,4 @@ def _patched(record: Record, changes: Mapping[str, Any]) -> Record:
 
 def _with_id(draft: Draft, external_id: ExternalId) -> Draft:
     others = [one for one in draft.external_ids if one != external_id]
-    return Draft(changes=draft.changes, contacts=draft.contacts, external_ids=(external_id, *others))
+    return replace(draft, external_ids=(external_id, *others))
