@@ -46,6 +46,7 @@ def translate(error: Exception) -> Exception:
             | asyncpg.PostgresConnectionError()
             | asyncpg.TooManyConnectionsError()
             | asyncpg.InterfaceError()
+            | asyncpg.InternalClientError()  # the driver has lost the thread of a connection
             | OSError()
             | TimeoutError()
         ):

@@ -25,7 +25,14 @@ Row = Mapping[str, Any]
 REVEAL = "clientbase_reveal"
 # The role comes from this table alone, never from a claim.
 ROLE = {Reach.OWN: "clientbase_own", Reach.TEAM: "clientbase_team", Reach.TENANT: "clientbase_tenant"}
-TRANSLATED = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, UnicodeEncodeError)
+TRANSLATED = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+    UnicodeEncodeError,
+)
 
 
 def quote(value: str) -> str:
@@ -239,7 +246,7 @@ class Transaction:
             with suppress(asyncpg.InterfaceError):
                 connection.terminate()
             # The driver's own complaint: a COPY that was broken off is still on its way.
-            if not isinstance(error, (*TRANSLATED, asyncpg.InternalClientError)):
+            if not isinstance(error, TRANSLATED):
                 raise
         finally:
             await self._pool.release(connection)
