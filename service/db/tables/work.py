@@ -1,0 +1,221 @@
+"""Files, jobs, imports, exports, and the journals: what was changed, and who did what."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from service.db.tables.base import KEY, may, metadata, moment, need, one_of, reference, tenant
+
+files = Table(
+    "files",
+    metadata,
+    tenant(),
+    need("file_id", Uuid),
+    need("staff_id", Uuid),
+    need("name", Text),
+    need("media_type", Text),
+    need("size", BigInteger),
+    need("sha256", LargeBinary),
+    moment(),
+    may("expires_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("tenant_id", "file_id"),
+    reference("staff_id", "staff"),
+)
+
+file_parts = Table(
+    "file_parts",
+    metadata,
+    tenant(),
+    need("file_id", Uuid),
+    need("part_no", Integer),
+    need("content", LargeBinary),
+    PrimaryKeyConstraint("tenant_id", "file_id", "part_no"),
+    reference("file_id", "files", cascade=True),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    tenant(),
+    need("job_id", Uuid),
+    need("staff_id", Uuid),
+    need("kind", Text),
+    need("state", Text, "'queued'"),
+    need("epoch", Integer, "0"),
+    need("done", BigInteger, "0"),
+    may("total", BigInteger),
+    need("unit", Text),
+    need("cancel_requested", Boolean, "false"),
+    need("request", JSONB, "'{}'::jsonb"),
+    may("error", JSONB),
+    moment(),
+    may("started_at", DateTime(timezone=True)),
+    may("finished_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("tenant_id", "job_id"),
+    reference("staff_id", "staff"),
+    one_of("state", "state", "queued", "running", "done", "failed", "cancelled"),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    tenant(),
+    need("import_id", Uuid),
+    need("staff_id", Uuid),
+    need("job_id", Uuid),
+    need("file_id", Uuid),
+    need("kind", Text),
+    may("preset", Text),
+    need("source", KEY),
+    need("mapping", JSONB),
+    need("content_hash", LargeBinary),
+    need("state", Text, "'queued'"),
+    need("watermark", BigInteger, "0"),
+    need("rows_read", BigInteger, "0"),
+    need("rows_applied", BigInteger, "0"),
+    need("rows_rejected", BigInteger, "0"),
+    need("counts", JSONB, "'{}'::jsonb"),
+    need("rejects", JSONB, "'{}'::jsonb"),
+    may("error", JSONB),
+    moment(),
+    may("finished_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("tenant_id", "import_id"),
+    reference("staff_id", "staff"),
+    reference("job_id", "jobs"),
+    reference("file_id", "files"),
+    one_of("state", "state", "queued", "running", "done", "failed", "cancelled", "reverted"),
+    Index(
+        "uq_imports_content",
+        "tenant_id",
+        "kind",
+        "content_hash",
+        unique=True,
+        postgresql_where=text("state IN ('queued', 'running', 'done')"),
+    ),
+)
+
+import_rejects = Table(
+    "import_rejects",
+    metadata,
+    tenant(),
+    need("import_id", Uuid),
+    need("row_no", BigInteger),
+    need("line", BigInteger),
+    may("field", Text),
+    need("code", Text),
+    need("reason", Text),
+    need("cells", ARRAY(Text)),
+    PrimaryKeyConstraint("tenant_id", "import_id", "row_no"),
+    reference("import_id", "imports", cascade=True),
+)
+
+exports = Table(
+    "exports",
+    metadata,
+    tenant(),
+    need("export_id", Uuid),
+    need("staff_id", Uuid),
+    need("job_id", Uuid),
+    need("what", Text),
+    need("request", JSONB),
+    need("columns", ARRAY(Text)),
+    need("format", Text),
+    need("purpose", Text),
+    need("state", Text, "'queued'"),
+    may("rows", BigInteger),
+    may("file_id", Uuid),
+    may("error", JSONB),
+    moment(),
+    may("finished_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("tenant_id", "export_id"),
+    reference("staff_id", "staff"),
+    reference("job_id", "jobs"),
+    reference("file_id", "files"),
+    one_of("state", "state", "queued", "running", "done", "failed", "cancelled"),
+)
+
+# Which records have left with a file, in chunks of a thousand in the order of their ids.
+export_records = Table(
+    "export_records",
+    metadata,
+    tenant(),
+    need("export_id", Uuid),
+    need("first_id", Uuid),
+    need("last_id", Uuid),
+    need("customer_ids", ARRAY(Uuid)),
+    PrimaryKeyConstraint("tenant_id", "export_id", "first_id"),
+    reference("export_id", "exports", cascade=True),
+)
+
+# The members of a segment while it is being exported: filled and read in one transaction that is never committed.
+chosen_customers = Table(
+    "chosen_customers",
+    metadata,
+    tenant(),
+    need("choice_id", Uuid),
+    need("customer_id", Uuid),
+    PrimaryKeyConstraint("tenant_id", "choice_id", "customer_id"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    tenant(),
+    need("staff_id", Uuid),
+    need("method", Text),
+    need("path", Text),
+    need("key", KEY),
+    need("body_hash", LargeBinary),
+    need("status", Integer),
+    need("answer", JSONB),
+    moment(),
+    PrimaryKeyConstraint("tenant_id", "staff_id", "method", "path", "key"),
+    reference("staff_id", "staff"),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    tenant(),
+    Column("change_id", BigInteger, Identity(always=True), nullable=False),
+    moment("at"),
+    may("customer_id", Uuid),
+    need("entity_id", Uuid),
+    need("entity", Text),
+    need("kind", Text),
+    need("xid", BigInteger, "(pg_current_xact_id()::text)::bigint"),
+    PrimaryKeyConstraint("tenant_id", "xid", "change_id"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    tenant(),
+    need("audit_id", Uuid),
+    moment("at"),
+    need("staff_id", Uuid),
+    need("action", Text),
+    need("entity", Text),
+    may("entity_id", Uuid),
+    need("records", Integer, "1"),
+    may("reason", Text),
+    need("detail", JSONB, "'{}'::jsonb"),
+    PrimaryKeyConstraint("tenant_id", "audit_id"),
+    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
+)
