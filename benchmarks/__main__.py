@@ -13,7 +13,14 @@ from benchmarks import batch_rows, export_rows, http_rows, import_rows, rfm_rows
 from benchmarks.databases import Server, run, served
 from benchmarks.measure import Result, Row, machine, measured
 
-ROWS: Sequence[Row] = (*http_rows.ROWS, *batch_rows.ROWS, *search_rows.ROWS, *import_rows.ROWS, *export_rows.ROWS, *rfm_rows.ROWS)
+ROWS: Sequence[Row] = (
+    *http_rows.ROWS,
+    *batch_rows.ROWS,
+    *search_rows.ROWS,
+    *import_rows.ROWS,
+    *export_rows.ROWS,
+    *rfm_rows.ROWS,
+)
 LATEST = Path(__file__).with_name("latest.json")
 
 
