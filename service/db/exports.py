@@ -76,7 +76,7 @@ _RECORD = sql("""
 
 _EXPRESSIONS = {
     "external_ids": "x.external_ids",
-    "birth_date": "to_char(c.birth_date, CASE WHEN c.birth_year_known THEN 'YYYY-MM-DD' ELSE '--MM-DD' END)",
+    "birth_date": "CASE WHEN c.birth_year_known THEN c.birth_date::text ELSE to_char(c.birth_date, '--MM-DD') END",
     "tags": "array_to_string(nullif(c.tags, '{}'), ' ')",
     "curator": "s.name",
     "team": "m.name",
