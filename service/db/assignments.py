@@ -48,15 +48,15 @@ _TOLD = """
     )"""
 _GIVE_BACK = """
     WITH held AS MATERIALIZED (
-        SELECT c.customer_id, c.curator_id, c.team_id, o.curator_id AS got_curator_id, o.team_id AS got_team_id,
-            o.from_curator_id AS to_curator_id, o.from_team_id AS to_team_id
+        SELECT c.customer_id, c.curator_id, c.team_id, o.at AS got_at, o.curator_id AS got_curator_id,
+            o.team_id AS got_team_id, o.from_curator_id AS to_curator_id, o.from_team_id AS to_team_id
         FROM ownerships o JOIN customers c ON c.tenant_id = o.tenant_id AND c.customer_id = o.customer_id
         WHERE o.tenant_id = :tenant AND o.assignment_id = :assignment_id AND o.ownership_id = :assignment_id
         ORDER BY c.customer_id FOR NO KEY UPDATE OF c
     ), judged AS MATERIALIZED (
         SELECT h.*, (h.curator_id, h.team_id) IS NOT DISTINCT FROM (h.got_curator_id, h.got_team_id) AND {within}
             AND NOT EXISTS (SELECT FROM ownerships l WHERE l.tenant_id = :tenant AND l.customer_id = h.customer_id
-                AND l.ownership_id > :assignment_id) AS still
+                AND l.at > h.got_at) AS still
         FROM held h
     ), moved AS (
         UPDATE customers c SET curator_id = j.to_curator_id, team_id = j.to_team_id, version = c.version + 1,
@@ -96,8 +96,8 @@ _PRESENT = sql("""SELECT created_at, curator_id, team_id FROM customers
     WHERE tenant_id = :tenant AND customer_id = :customer_id""")
 _MOVES = sql("""SELECT at, curator_id, team_id, from_curator_id, from_team_id, staff_id, assignment_id FROM (
         SELECT * FROM ownerships WHERE tenant_id = :tenant AND customer_id = :customer_id
-        ORDER BY ownership_id DESC LIMIT 1000) o
-    ORDER BY ownership_id""")
+        ORDER BY at DESC, ownership_id DESC LIMIT 1000) o
+    ORDER BY at, ownership_id""")
 
 _DEPUTY = """SELECT d.owner_id, o.name AS owner, d.deputy_id, p.name AS deputy, d.from_on, d.until_on
     FROM deputies d JOIN staff o ON o.tenant_id = d.tenant_id AND o.staff_id = d.owner_id

@@ -185,6 +185,9 @@ _COMMON = sql(f"""
         WHERE s.tenant_id = :tenant AND s.token >= :word0 AND s.token < :word0_end LIMIT {CANDIDATES + 1}) s
 """)
 _MOST_BY_KEY = 20
+# A page of hits needs few records, each looked up to see whether it is within reach; with more memory the planner would
+# read the whole portfolio first. The plan for any word is such a plan then, so no word needs one of its own.
+_RECORD_BY_RECORD = "SET LOCAL work_mem = '64kB'; SET LOCAL plan_cache_mode = force_generic_plan"
 
 
 @lru_cache(maxsize=64)
@@ -257,6 +260,8 @@ class PgCustomerSearch:
 
     async def found(self, filters: Mapping[str, object], what: Sought, *, after: Place | None, limit: int) -> Found:
         """Records by relevance: by key, with every word whole, with words that begin so."""
+        if self._session.principal.reach is not Reach.TENANT and not filters and len(what.words) < 2:
+            await self._session.command(_RECORD_BY_RECORD)
         keyed: list[Any] = []
         if what.key is not None:
             rows = await self._session.fetch(_by_key(frozenset(filters)), **filters, key=what.key)
@@ -330,17 +335,19 @@ class PgCustomerSearch:
     ) -> list[Place]:
         async with self._planned(words, anew=bool(filters)):
             places = await self._whole_words(filters, words, after, limit)
-        if len(places) >= limit or not is_prefix(words[0]):
-            return places
-        given: dict[str, object] = {**filters, **_word_ranges(words), "limit": limit - len(places)}
+            if len(places) < limit and is_prefix(words[0]):
+                places += await self._only_begun(filters, words, after, limit - len(places))
+        return places
+
+    async def _only_begun(
+        self, filters: Mapping[str, object], words: Sequence[str], after: Place | None, limit: int
+    ) -> list[Place]:
+        given: dict[str, object] = {**filters, **_word_ranges(words), "limit": limit}
         begun = after is not None and not after.whole
         if begun and after is not None:
             given |= {"after_id": after.customer_id, "after_token": after.token}
-        async with self._planned(words, anew=bool(filters) or self._session.principal.reach is not Reach.TENANT):
-            rows = await self._session.fetch(_begun(frozenset(filters), begun), **given)
-        return places + [
-            Place(whole=False, rank=0, token=row["token"], customer_id=str(row["customer_id"])) for row in rows
-        ]
+        rows = await self._session.fetch(_begun(frozenset(filters), begun), **given)
+        return [Place(whole=False, rank=0, token=row["token"], customer_id=str(row["customer_id"])) for row in rows]
 
     async def _whole_words(
         self, filters: Mapping[str, object], words: Sequence[str], after: Place | None, limit: int
@@ -369,9 +376,7 @@ class PgCustomerSearch:
 
     @asynccontextmanager
     async def _planned(self, words: Sequence[str], *, anew: bool) -> AsyncIterator[None]:
-        """Plan `anew` for these very words, or take the plan for any. For one word, look at the reach record by record:
-        a page of hits needs few of them, while the policy's other plan reads a whole portfolio first, if it fits into
-        the memory allowed."""
+        """Plan `anew` for these very words, or take the plan for any."""
         if not anew:
             yield
             return

@@ -122,31 +122,40 @@ class Session:
         self.connection = connection
         self.principal = principal
         self._bound = {"tenant": principal.tenant_id}
+        self._role = ROLE[principal.reach]
 
     async def fetch(self, statement: Statement, **values: object) -> list[Row]:
         try:
-            rows: list[Row] = await self.connection.fetch(statement.text, *statement.arguments(self._bound | values))
+            rows: list[Row] = await self.connection.fetch(
+                statement.as_role(self._role), *statement.arguments(self._bound | values)
+            )
         except TRANSLATED as error:
             raise translate(error) from error
         return rows
 
     async def fetchrow(self, statement: Statement, **values: object) -> Row | None:
         try:
-            row: Row | None = await self.connection.fetchrow(statement.text, *statement.arguments(self._bound | values))
+            row: Row | None = await self.connection.fetchrow(
+                statement.as_role(self._role), *statement.arguments(self._bound | values)
+            )
         except TRANSLATED as error:
             raise translate(error) from error
         return row
 
     async def fetchval(self, statement: Statement, **values: object) -> Any:
         try:
-            return await self.connection.fetchval(statement.text, *statement.arguments(self._bound | values))
+            return await self.connection.fetchval(
+                statement.as_role(self._role), *statement.arguments(self._bound | values)
+            )
         except TRANSLATED as error:
             raise translate(error) from error
 
     async def execute(self, statement: Statement, **values: object) -> int:
         """Run it and say how many rows it touched."""
         try:
-            status: str = await self.connection.execute(statement.text, *statement.arguments(self._bound | values))
+            status: str = await self.connection.execute(
+                statement.as_role(self._role), *statement.arguments(self._bound | values)
+            )
         except TRANSLATED as error:
             raise translate(error) from error
         return int(status.rpartition(" ")[2]) if status[-1:].isdigit() else 0
@@ -162,7 +171,7 @@ class Session:
         self, statement: Statement, *, batch: int = 5_000, **values: object
     ) -> AsyncIterator[Sequence[Any]]:
         """Rows in batches by a server-side cursor; memory stays flat."""
-        cursor = await self.connection.cursor(statement.text, *statement.arguments(self._bound | values))
+        cursor = await self.connection.cursor(statement.as_role(self._role), *statement.arguments(self._bound | values))
         while rows := await cursor.fetch(batch):
             yield rows
 
@@ -188,8 +197,12 @@ class Session:
     async def as_role(self, role: str) -> AsyncIterator[None]:
         """Act as a named role of the same principal for a few statements, then as the caller again."""
         await self.command(f"SET LOCAL ROLE {role}")
-        yield
-        await self.command(f"SET LOCAL ROLE {ROLE[self.principal.reach]}")
+        before, self._role = self._role, role
+        try:
+            yield
+        finally:
+            self._role = before
+        await self.command(f"SET LOCAL ROLE {before}")
 
 
 class Transaction:
@@ -261,6 +274,8 @@ async def open_pool(url: str, *, size: int, statement_timeout_s: float = 30) -> 
         connection_class=PooledConnection,
         init=_prepare_connection,
         command_timeout=None,
+        # Each statement stands there once for each role that has asked it.
+        statement_cache_size=300,
         max_inactive_connection_lifetime=300,
         server_settings={
             "application_name": "clientbase",

@@ -23,6 +23,15 @@ class Statement:
     text: str
     names: tuple[str, ...]
     constants: Mapping[str, object] = field(default_factory=dict)
+    _by_role: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def as_role(self, role: str) -> str:
+        """The text under a mark of its own: a plan holds the row policies of one role, and a statement that a
+        connection has prepared would be analysed and planned again at each change of roles."""
+        marked = self._by_role.get(role)
+        if marked is None:
+            marked = self._by_role[role] = f"{self.text} -- {role}"
+        return marked
 
     def arguments(self, given: Mapping[str, object]) -> list[object]:
         """The parameters in order; a name that nobody filled is a programming error and raises KeyError."""

@@ -44,6 +44,11 @@ def moment(name: str = "created_at") -> Column[Any]:
     return Column(name, DateTime(timezone=True), nullable=False, server_default=NOW)
 
 
+def moment_of_writing(name: str) -> Column[Any]:
+    """When the row was written, not when its transaction began: in the order in which a record's locks were held."""
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()"))
+
+
 def reference(columns: str, table: str, key: str | None = None, *, cascade: bool = False) -> ForeignKeyConstraint:
     """A foreign key that always starts with the tenant."""
     return ForeignKeyConstraint(

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from service.db.tables.base import KEY, may, metadata, moment, need, one_of, reference, tenant
+from service.db.tables.base import KEY, may, metadata, moment, moment_of_writing, need, one_of, reference, tenant
 
 customers = Table(
     "customers",
@@ -138,7 +138,7 @@ customer_events = Table(
     tenant(),
     need("customer_id", Uuid),
     need("event_id", Uuid),
-    moment("at"),
+    moment_of_writing("at"),
     need("kind", Text),
     may("staff_id", Uuid),
     need("source", Text),
@@ -154,7 +154,7 @@ ownerships = Table(
     tenant(),
     need("customer_id", Uuid),
     need("ownership_id", Uuid),
-    moment("at"),
+    moment_of_writing("at"),
     may("curator_id", Uuid),
     may("team_id", Uuid),
     may("from_curator_id", Uuid),
