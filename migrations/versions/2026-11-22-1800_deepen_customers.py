@@ -33,6 +33,38 @@ ALTER TABLE changes ADD COLUMN xid BIGINT DEFAULT (pg_current_xact_id()::text)::
 ALTER TABLE changes DROP CONSTRAINT pk_changes;
 ALTER TABLE changes ADD CONSTRAINT pk_changes PRIMARY KEY (tenant_id, xid, change_id);
 """
+# A number is looked for without its system too, which only version 18 can do by an index that begins with the system.
+# The primary key of orders is made anew, so that it stays the youngest index and foreign keys are checked along it.
+YOUNGEST = """
+ALTER TABLE order_lines DROP CONSTRAINT fk_order_lines_orders_tenant_id_order_id;
+ALTER TABLE refunds DROP CONSTRAINT fk_refunds_orders_tenant_id_order_id;
+ALTER TABLE orders DROP CONSTRAINT pk_orders;
+ALTER TABLE orders ADD CONSTRAINT pk_orders PRIMARY KEY (tenant_id, order_id);
+ALTER TABLE order_lines ADD CONSTRAINT fk_order_lines_orders_tenant_id_order_id
+    FOREIGN KEY (tenant_id, order_id) REFERENCES orders (tenant_id, order_id) ON DELETE CASCADE;
+ALTER TABLE refunds ADD CONSTRAINT fk_refunds_orders_tenant_id_order_id
+    FOREIGN KEY (tenant_id, order_id) REFERENCES orders (tenant_id, order_id) ON DELETE CASCADE;
+"""
+NUMBER_FIRST = (
+    """
+ALTER TABLE customer_external_ids DROP CONSTRAINT pk_customer_external_ids;
+ALTER TABLE customer_external_ids ADD CONSTRAINT pk_customer_external_ids
+    PRIMARY KEY (tenant_id, external_id, source);
+ALTER TABLE orders DROP CONSTRAINT uq_orders_tenant_id_source_external_id;
+ALTER TABLE orders ADD CONSTRAINT uq_orders_tenant_id_external_id_source UNIQUE (tenant_id, external_id, source);
+"""
+    + YOUNGEST
+)
+SYSTEM_FIRST = (
+    """
+ALTER TABLE customer_external_ids DROP CONSTRAINT pk_customer_external_ids;
+ALTER TABLE customer_external_ids ADD CONSTRAINT pk_customer_external_ids
+    PRIMARY KEY (tenant_id, source, external_id);
+ALTER TABLE orders DROP CONSTRAINT uq_orders_tenant_id_external_id_source;
+ALTER TABLE orders ADD CONSTRAINT uq_orders_tenant_id_source_external_id UNIQUE (tenant_id, source, external_id);
+"""
+    + YOUNGEST
+)
 TABLES = """
 CREATE TABLE attribute_definitions (
     tenant_id INTEGER NOT NULL,
@@ -256,7 +288,7 @@ def exists(parent: str, key: str, table: str) -> str:
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    for statement in (COLUMNS + CHANGES + TABLES).split(";"):
+    for statement in (COLUMNS + CHANGES + NUMBER_FIRST + TABLES).split(";"):
         if statement.strip():
             op.execute(statement)
     op.execute("SELECT pg_advisory_xact_lock(hashtext('clientbase roles'))")
@@ -327,4 +359,7 @@ def downgrade() -> None:
         "erased_at",
     ):
         op.execute(f"ALTER TABLE customers DROP COLUMN {column}")
+    for statement in SYSTEM_FIRST.split(";"):
+        if statement.strip():
+            op.execute(statement)
     # The role stays: other databases of the cluster may use it.

@@ -17,7 +17,7 @@ from service.domain.orders.errors import OrderIdTaken
 # Keys are the constraint names of the metadata's naming convention.
 _CONSTRAINTS: dict[str, type[DomainError]] = {
     "pk_customer_external_ids": ExternalIdTaken,
-    "uq_orders_tenant_id_source_external_id": OrderIdTaken,
+    "uq_orders_tenant_id_external_id_source": OrderIdTaken,
     "uq_refunds_tenant_id_source_external_id": OrderIdTaken,
     "fk_orders_customers_tenant_id_customer_id": CustomerHasOrders,
     "fk_refunds_customers_tenant_id_customer_id": CustomerHasOrders,

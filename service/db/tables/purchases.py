@@ -63,7 +63,7 @@ orders = Table(
     may("external_id", KEY),
     may("sales_channel", Text),
     PrimaryKeyConstraint("tenant_id", "order_id"),
-    UniqueConstraint("tenant_id", "source", "external_id"),
+    UniqueConstraint("tenant_id", "external_id", "source"),
     reference("customer_id", "customers"),
     one_of("status", "status", "new", "paid", "completed", "cancelled", "returned"),
     Index(None, "tenant_id", "customer_id", "ordered_on"),

@@ -75,7 +75,8 @@ external_ids = Table(
     need("source", KEY),
     need("external_id", KEY),
     need("customer_id", Uuid),
-    PrimaryKeyConstraint("tenant_id", "source", "external_id"),
+    # By the number alone as well: nobody at the counter knows of which system it is.
+    PrimaryKeyConstraint("tenant_id", "external_id", "source"),
     reference("customer_id", "customers", cascade=True),
     Index(None, "tenant_id", "customer_id"),
 )
