@@ -381,9 +381,14 @@ class PgCustomerSearch:
             yield
             return
         memory = "'1MB'" if len(words) == 1 else "DEFAULT"
-        await self._session.command(f"SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = {memory}")
+        # Of a base that is small yet the planner would rather read the whole table.
+        await self._session.command(
+            f"SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = {memory}; SET LOCAL enable_seqscan = off"
+        )
         yield
-        await self._session.command("SET LOCAL plan_cache_mode = auto; SET LOCAL work_mem = DEFAULT")
+        await self._session.command(
+            "SET LOCAL plan_cache_mode = auto; SET LOCAL work_mem = DEFAULT; SET LOCAL enable_seqscan = on"
+        )
 
     async def _common(self, words: Sequence[str]) -> bool:
         """Whether the word stands for more records than a search looks at; not asked within less than the tenant."""
