@@ -382,9 +382,8 @@ class PgCustomerSearch:
             return
         memory = "'1MB'" if len(words) == 1 else "DEFAULT"
         # Of a base that is small yet the planner would rather read the whole table.
-        await self._session.command(
-            f"SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = {memory}; SET LOCAL enable_seqscan = off"
-        )
+        room = f"SET LOCAL work_mem = {memory}; SET LOCAL enable_seqscan = off"
+        await self._session.command(f"SET LOCAL plan_cache_mode = force_custom_plan; {room}")
         yield
         await self._session.command(
             "SET LOCAL plan_cache_mode = auto; SET LOCAL work_mem = DEFAULT; SET LOCAL enable_seqscan = on"
