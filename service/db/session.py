@@ -200,9 +200,15 @@ class Session:
         before, self._role = self._role, role
         try:
             yield
+        except Exception:
+            # Whoever catches it and goes on in this transaction goes on as the caller; a failed one runs nothing more.
+            with suppress(Exception):
+                await self.command(f"SET LOCAL ROLE {before}")
+            raise
+        else:
+            await self.command(f"SET LOCAL ROLE {before}")
         finally:
             self._role = before
-        await self.command(f"SET LOCAL ROLE {before}")
 
 
 class Transaction:
