@@ -1,0 +1,14 @@
+"""seal audit"""
+
+revision = "2026_11_22_1940"
+down_revision = "2026_11_22_1930"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

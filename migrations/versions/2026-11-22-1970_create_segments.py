@@ -1,0 +1,14 @@
+"""create segments"""
+
+revision = "2026_11_22_1970"
+down_revision = "2026_11_22_1960"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
