@@ -25,6 +25,8 @@ SERVICE_ROLES = (
     "clientbase_queue",
     "clientbase_keeper",
     "clientbase_eraser",
+    "clientbase_watch",
+    "clientbase_sealer",
 )
 
 

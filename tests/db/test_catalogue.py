@@ -130,12 +130,12 @@ def test_the_roles_are_nothing_but_roles(ask: Ask) -> None:
         SELECT rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication AS more
         FROM pg_roles WHERE rolname IN ('clientbase_own', 'clientbase_team', 'clientbase_tenant', 'clientbase_reveal',
             'clientbase_directory', 'clientbase_operator', 'clientbase_queue',
-            'clientbase_keeper', 'clientbase_eraser')""")
-    assert len(roles) == 9
+            'clientbase_keeper', 'clientbase_eraser', 'clientbase_sealer')""")
+    assert len(roles) == 10
     assert not any(row["more"] for row in roles)
     among_them = ask("""
         SELECT m.roleid::regrole::text FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member
-        WHERE r.rolname ~ '^clientbase_(own|team|tenant|reveal|directory|queue|keeper|eraser)$'
+        WHERE r.rolname ~ '^clientbase_(own|team|tenant|reveal|directory|queue|keeper|eraser|sealer)$'
     """)
     assert among_them == []
 

@@ -4,7 +4,11 @@ Money is bigint micros (service/domain/money.py). Days (`*_on`) are days in the 
 Text that is compared or ordered by an index is folded at write time and collated "C".
 """
 
+from service.db.tables.access import reveals, terms, terms_acceptances
+from service.db.tables.audit import audit, audit_entries, audit_seals
 from service.db.tables.base import metadata
+from service.db.tables.leaks import canaries, leak_signals, staff_activity
+from service.db.tables.leaving import export_approvals, export_links
 from service.db.tables.people import (
     assignments,
     attribute_definitions,
@@ -40,8 +44,8 @@ from service.db.tables.records import (
     ownerships,
     search_tokens,
 )
+from service.db.tables.tokens import token_revocations
 from service.db.tables.work import (
-    audit,
     changes,
     chosen_customers,
     export_records,
@@ -59,6 +63,9 @@ __all__ = [
     "assignments",
     "attribute_definitions",
     "audit",
+    "audit_entries",
+    "audit_seals",
+    "canaries",
     "categories",
     "changes",
     "channel_costs",
@@ -72,6 +79,8 @@ __all__ = [
     "customers",
     "deputies",
     "erasures",
+    "export_approvals",
+    "export_links",
     "export_records",
     "exports",
     "external_ids",
@@ -82,6 +91,7 @@ __all__ = [
     "imports",
     "interactions",
     "jobs",
+    "leak_signals",
     "metadata",
     "notes",
     "order_lines",
@@ -91,9 +101,13 @@ __all__ = [
     "purchase_totals",
     "refund_lines",
     "refunds",
+    "reveals",
     "search_tokens",
     "staff",
+    "staff_activity",
     "team_members",
     "teams",
     "tenants",
+    "terms",
+    "terms_acceptances",
 ]

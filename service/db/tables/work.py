@@ -4,6 +4,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     ForeignKeyConstraint,
@@ -33,8 +34,11 @@ files = Table(
     need("sha256", LargeBinary),
     moment(),
     may("expires_at", DateTime(timezone=True)),
+    may("verdict", Text),
+    may("scanned_at", DateTime(timezone=True)),
     PrimaryKeyConstraint("tenant_id", "file_id"),
     reference("staff_id", "staff"),
+    one_of("verdict", "verdict", "unscanned", "waiting", "clean", "infected", "given-up"),
 )
 
 file_parts = Table(
@@ -79,7 +83,7 @@ imports = Table(
     need("staff_id", Uuid),
     need("job_id", Uuid),
     need("file_id", Uuid),
-    need("kind", Text),
+    may("kind", Text),
     may("preset", Text),
     need("source", KEY),
     need("mapping", JSONB),
@@ -98,7 +102,8 @@ imports = Table(
     reference("staff_id", "staff"),
     reference("job_id", "jobs"),
     reference("file_id", "files"),
-    one_of("state", "state", "queued", "running", "done", "failed", "cancelled", "reverted"),
+    one_of("state", "state", "quarantined", "queued", "running", "done", "failed", "cancelled", "reverted"),
+    CheckConstraint("kind IS NOT NULL OR state IN ('quarantined', 'failed', 'cancelled')", name="read"),
     Index(
         "uq_imports_content",
         "tenant_id",
@@ -130,7 +135,7 @@ exports = Table(
     tenant(),
     need("export_id", Uuid),
     need("staff_id", Uuid),
-    need("job_id", Uuid),
+    may("job_id", Uuid),
     need("what", Text),
     need("request", JSONB),
     need("columns", ARRAY(Text)),
@@ -142,11 +147,23 @@ exports = Table(
     may("error", JSONB),
     moment(),
     may("finished_at", DateTime(timezone=True)),
+    need("kind", Text, "'plain'"),
+    need("asked_rows", BigInteger, "0"),
+    moment("asked_at"),
+    need("round", Integer, "1"),
+    need("needs", Integer, "0"),
+    need("fetches", Integer, "0"),
+    may("mark", LargeBinary),
     PrimaryKeyConstraint("tenant_id", "export_id"),
     reference("staff_id", "staff"),
     reference("job_id", "jobs"),
     reference("file_id", "files"),
-    one_of("state", "state", "queued", "running", "done", "failed", "cancelled"),
+    one_of("state", "state", "queued", "running", "done", "failed", "cancelled", "awaiting_approval", "rejected"),
+    one_of("kind", "kind", "plain", "migration"),
+    Index(
+        "ix_exports_tenant_id_asked_at", "tenant_id", "asked_at", postgresql_where=text("state = 'awaiting_approval'")
+    ),
+    Index("ix_exports_tenant_id_staff_id", "tenant_id", "staff_id"),
 )
 
 # Which records have left with a file, in chunks of a thousand in the order of their ids.
@@ -200,22 +217,5 @@ changes = Table(
     need("kind", Text),
     need("xid", BigInteger, "(pg_current_xact_id()::text)::bigint"),
     PrimaryKeyConstraint("tenant_id", "xid", "change_id"),
-    ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
-)
-
-audit = Table(
-    "audit",
-    metadata,
-    tenant(),
-    need("audit_id", Uuid),
-    moment("at"),
-    need("staff_id", Uuid),
-    need("action", Text),
-    need("entity", Text),
-    may("entity_id", Uuid),
-    need("records", Integer, "1"),
-    may("reason", Text),
-    need("detail", JSONB, "'{}'::jsonb"),
-    PrimaryKeyConstraint("tenant_id", "audit_id"),
     ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
 )
