@@ -1,0 +1,152 @@
+"""The rules that look for somebody who takes the base along: pure, and the same in the worker and in the simulation.
+
+Each compares a person with himself, and with the others where there is little to compare with yet or where all have a
+busy day. The first `WARM_UP` worked days are judged by the peers' measure, with more room. What a rule lets pass was
+set by the simulation, so that there is at most one false alert in a thousand days of a manager.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+
+from service.domain.leaks.model import Day, Kind, Peers, Person, Severity, Signal
+from service.domain.leaks.statistics import Usual, rush, usual
+
+WARM_UP = 15
+# What is usual is read from this many worked days; the last ones before the window stand aside, or a slow theft would
+# become what is usual.
+_REMEMBERED = 90
+_COVERED = 0.40
+_SMALL_BASE = 50
+# One canary may be an accident; two within thirty days are not. Of those who leave, one is enough.
+CANARIES_ALERT = 2
+MEASURES = ("cards", "reveals", "searches")
+
+
+def judge(person: Person, today: Day, peers: Peers) -> list[Signal]:
+    """What the day of this person gives rise to, the gravest of each kind."""
+    worked = [day for day in person.before if day.worked][-_REMEMBERED:]
+    found: dict[Kind, Signal] = {}
+    for rule in _RULES:
+        for signal in rule(person, worked, today, peers):
+            held = found.get(signal.kind)
+            if held is None or (held.severity, signal.severity) == (Severity.NOTICE, Severity.ALERT):
+                found[signal.kind] = signal
+    return list(found.values())
+
+
+def peers_of(today: Sequence[Day], before: Sequence[Sequence[Day]]) -> Peers:
+    """What the others do, from the same day of all and the days before of each."""
+    typical = {
+        name: [usual([getattr(day, name) for day in days if day.worked]).middle for days in before if days]
+        for name in MEASURES
+    }
+    working = [day for day in today if day.worked]
+    return Peers(
+        rush={name: rush([getattr(day, name) for day in working], typical[name]) for name in MEASURES},
+        usual={name: usual(typical[name]).middle for name in MEASURES},
+    )
+
+
+def canary_severity(touched: int, *, leaving: bool) -> Severity:
+    """How grave it is to have touched so many canaries in thirty days."""
+    return Severity.ALERT if touched >= alert_from(leaving=leaving) else Severity.NOTICE
+
+
+def alert_from(*, leaving: bool) -> int:
+    return 1 if leaving else CANARIES_ALERT
+
+
+def about(today: date, signal: Signal) -> str:
+    """What a signal is raised for once."""
+    return f"{today.isoformat()} {signal.severity}"
+
+
+_Rule = Callable[[Person, Sequence[Day], Day, Peers], Iterator[Signal]]
+# The days that are added up, how many spreads they may be off, the share, and the number of records.
+_WINDOWS = ((1, 9.0, 1.5, 30.0), (5, 7.0, 0.9, 40.0), (20, 6.0, 0.5, 60.0))
+
+
+def _volume(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> Iterator[Signal]:
+    strict = 0.5 if person.leaving else 1.0
+    for name, what in (("reveals", "records in clear"), ("cards", "cards")):
+        for days, k, share, least in _WINDOWS:
+            window = [*worked[len(worked) - days + 1 :], today] if days > 1 else [today]
+            past = worked[: len(worked) - days + 1]
+            if len(window) < days or (days > 1 and len(past) < WARM_UP):
+                continue
+            known = _known(past, name, peers)
+            seen = sum(getattr(day, name) for day in window)
+            busy = peers.rush.get(name, 1.0) if days == 1 else 1.0
+            room = known.limit(k=k * strict, share=share * strict, least=least * strict, days=days, rush=busy)
+            if seen > room:
+                yield _signal(Kind.VOLUME, Severity.ALERT, what, seen, known.middle * days, days)
+
+
+def _known(past: Sequence[Day], name: str, peers: Peers) -> Usual:
+    """What is usual for a person, or for his peers while there is too little of his own."""
+    if len(past) >= WARM_UP:
+        return usual([getattr(day, name) for day in past])
+    middle = max(peers.usual.get(name, 0.0), usual([getattr(day, name) for day in past]).middle)
+    return Usual(middle, middle / 2)
+
+
+def _night(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> Iterator[Signal]:
+    known = usual([day.night for day in worked])
+    least = 10.0 if person.leaving else 20.0
+    if today.night > known.limit(k=9.0, share=1.5, least=least):
+        yield _signal(Kind.NIGHT, Severity.ALERT, "looks at night", today.night, known.middle, 1)
+
+
+def _sweep(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> Iterator[Signal]:
+    for name, what, k, share, least in (
+        ("letters", "first letters searched for", 7.0, 1.0, 12.0),
+        ("segments", "slices of the base listed", 7.0, 1.0, 20.0),
+        ("pages", "pages of lists", 9.0, 1.5, 60.0),
+    ):
+        known = usual([getattr(day, name) for day in worked])
+        seen = getattr(today, name)
+        if seen > known.limit(k=k, share=share, least=least):
+            yield _signal(Kind.SWEEP, Severity.ALERT, what, seen, known.middle, 1)
+
+
+def _searches(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> Iterator[Signal]:
+    """Ten days of many searches of which nothing comes."""
+    days = 10
+    window, past = [*worked[len(worked) - days + 1 :], today], worked[: len(worked) - days + 1]
+    if len(window) < days or len(past) < WARM_UP:
+        return
+    known, sold = usual([day.searches for day in past]), usual([day.sales for day in past])
+    seen, sales = sum(day.searches for day in window), sum(day.sales for day in window)
+    if seen > known.limit(k=6.0, share=1.0, least=60.0, days=days) and sales <= 1.1 * sold.middle * days:
+        signal = _signal(Kind.SEARCHES, Severity.ALERT, "searches", seen, known.middle * days, days)
+        yield Signal(kind=signal.kind, severity=signal.severity, parts={**signal.parts, "sales": sales})
+
+
+def _reassignment(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> Iterator[Signal]:
+    known = usual([day.reassigned for day in worked])
+    if today.reassigned > known.limit(k=9.0, share=2.0, least=max(50.0, 0.2 * person.base)):
+        yield _signal(Kind.REASSIGNMENT, Severity.ALERT, "records re-assigned", today.reassigned, known.middle, 1)
+
+
+def _coverage(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> Iterator[Signal]:
+    """Two fifths of the own base in a month. Who usually works on as much of a small base is measured by that."""
+    if person.base < _SMALL_BASE or not today.worked:
+        return
+    known = usual([day.covered / person.base for day in worked[WARM_UP:-10]])
+    share = today.covered / person.base
+    if share >= _COVERED:
+        unlike = share > known.limit(k=6.0, share=0.35, least=0.10)
+        severity = Severity.ALERT if unlike and len(worked) > 2 * WARM_UP else Severity.NOTICE
+        yield Signal(
+            kind=Kind.COVERAGE,
+            severity=severity,
+            parts={"seen": round(100 * share), "usual": round(100 * known.middle), "days": 30},
+        )
+
+
+def _signal(kind: Kind, severity: Severity, what: str, seen: float, usually: float, days: int) -> Signal:
+    parts = {"what": what, "seen": round(seen), "usual": round(usually), "days": days}
+    return Signal(kind=kind, severity=severity, parts=parts)
+
+
+_RULES: tuple[_Rule, ...] = (_volume, _night, _sweep, _searches, _reassignment, _coverage)
