@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from service.domain.access import Principal, Scope
+from service.domain.access import Principal
 from service.domain.customers import provenance
 from service.domain.customers.attributes import Definitions, conform
 from service.domain.customers.contacts import normalise
@@ -25,7 +25,6 @@ from service.domain.customers.model import (
     with_one_primary,
 )
 from service.domain.customers.ports import CustomersTransaction, Stored, Written
-from service.domain.customers.reveals import within_budget
 from service.domain.errors import DomainError, Precondition, retold, told
 from service.domain.idempotency import Once
 from service.domain.ids import new_id
@@ -152,23 +151,11 @@ class CustomerService:
                 raise NoCustomer
             if expected is not None and stored.version != expected:
                 raise Precondition(current_version=stored.version)
-            await tx.customers.delete(customer_id)
+            # Told first: afterwards it is within nobody's reach, and a narrow one may tell of its own records alone.
             await tx.journal.changed("customer", "deleted", customer_id, customer_id)
+            await tx.customers.delete(customer_id)
             await tx.journal.audit("customers.delete", "customer", customer_id)
             await tx.commit()
-
-    async def reveal(self, principal: Principal, customer_id: UUID, reason: str) -> list[Mapping[str, Any]]:
-        """Contact details in clear: the audit row is written first, in the same transaction, or nothing is shown."""
-        principal.require(Scope.CONTACTS_REVEAL)
-        async with self._uow.begin(principal) as tx:
-            if await tx.customers.card(customer_id) is None:
-                raise NoCustomer
-            if principal.leaving:
-                within_budget(principal, await tx.journal.looks_today())
-            await tx.journal.audit("contacts.reveal", "customer", customer_id, reason=reason)
-            contacts = await tx.customers.reveal([customer_id])
-            await tx.commit()
-        return contacts
 
     def contact(self, given: ContactInput, region: str | None = None) -> Contact:
         """The stored form of a contact; refuses one that can't be."""
