@@ -3,6 +3,8 @@
 from sqlalchemy import (
     ARRAY,
     Boolean,
+    Column,
+    Computed,
     Date,
     DateTime,
     Index,
@@ -56,6 +58,8 @@ customers = Table(
     may("status_at", DateTime(timezone=True)),
     may("restricted_at", DateTime(timezone=True)),
     may("erased_at", DateTime(timezone=True)),
+    # Places as rules compare them; the database folds them as `names.fold` does.
+    *(Column(f"{place}_folded", KEY, Computed(f"folded({place})")) for place in ("country", "region", "city")),
     PrimaryKeyConstraint("tenant_id", "customer_id"),
     reference("curator_id", "staff", "staff_id"),
     reference("team_id", "teams"),
