@@ -59,7 +59,7 @@ CREATE TABLE staff_activity (
     letters BIGINT DEFAULT 0 NOT NULL,
     segments BIGINT DEFAULT 0 NOT NULL,
     seen BIT(4096) DEFAULT B'0'::bit(4096) NOT NULL,
-    revealed BIT(4096) DEFAULT B'0'::bit(4096) NOT NULL,
+    covered INTEGER DEFAULT 0 NOT NULL,
     CONSTRAINT pk_staff_activity PRIMARY KEY (tenant_id, staff_id, hour),
     CONSTRAINT fk_staff_activity_staff_tenant_id_staff_id FOREIGN KEY(tenant_id, staff_id) REFERENCES staff (tenant_id, staff_id) ON DELETE CASCADE
 );
@@ -77,7 +77,10 @@ SEEN = {
     "staff": "SELECT (tenant_id, staff_id, name, kind, state)",
     "customers": "SELECT (tenant_id, customer_id, curator_id, erased_at)",
     "orders": "SELECT (tenant_id, customer_id, order_id, ordered_at, status)",
+    "reveals": "SELECT",
+    "exports": "SELECT (tenant_id, export_id, staff_id, state, rows, finished_at)",
     "export_records": "SELECT (tenant_id, export_id, customer_ids)",
+    "assignments": "SELECT (tenant_id, staff_id, records, created_at)",
 }
 
 
@@ -102,8 +105,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    for table in SEEN:
-        op.execute(f"REVOKE ALL ON {table} FROM {WATCH}")
+    for table, privileges in SEEN.items():
+        op.execute(f"REVOKE {privileges} ON {table} FROM {WATCH}")
         op.execute(f"DROP POLICY watch ON {table}")
     op.execute(f"REVOKE ALL ON SCHEMA public FROM {WATCH}")
     for table in OWN_TABLES:

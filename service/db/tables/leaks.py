@@ -57,8 +57,9 @@ leak_signals = Table(
     Index("ix_leak_signals_undelivered", "tenant_id", "next_try_at", postgresql_where=text("delivered_at IS NULL")),
 )
 
-# Each id sets one bit by its last twelve; the bits of hours and processes are joined by OR, so that a record which was
-# seen twice counts once. `letters` and `segments` have a bit for each first letter and each slice that was asked for.
+# An id sets one bit of `seen` by its last twelve; the bits of hours and processes are joined by OR, so that a record
+# which was seen twice counts once. `letters` and `segments` have a bit for each first letter and each slice that was
+# asked for. `covered` is how many records had been seen in clear in the thirty days before.
 staff_activity = Table(
     "staff_activity",
     metadata,
@@ -74,7 +75,7 @@ staff_activity = Table(
     need("letters", BigInteger, "0"),
     need("segments", BigInteger, "0"),
     need("seen", BIT(4096), "B'0'::bit(4096)"),
-    need("revealed", BIT(4096), "B'0'::bit(4096)"),
+    need("covered", Integer, "0"),
     PrimaryKeyConstraint("tenant_id", "staff_id", "hour"),
     reference("staff_id", "staff", cascade=True),
     Index(None, "tenant_id", "hour"),

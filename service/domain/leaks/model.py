@@ -1,4 +1,4 @@
-"""What is known of a person's work, day by day, and what a signal says of it. Numbers and ids, never a name or a contact."""
+"""What is known of a person's work, day by day, and what a signal says of it: numbers and ids, never a name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

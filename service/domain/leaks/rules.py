@@ -37,13 +37,15 @@ def judge(person: Person, today: Day, peers: Peers) -> list[Signal]:
 def peers_of(today: Sequence[Day], before: Sequence[Sequence[Day]]) -> Peers:
     """What the others do, from the same day of all and the days before of each."""
     typical = {
-        name: [usual([getattr(day, name) for day in days if day.worked]).middle for days in before if days]
+        name: [
+            usual(worked).middle for days in before if (worked := [getattr(day, name) for day in days if day.worked])
+        ]
         for name in MEASURES
     }
-    working = [day for day in today if day.worked]
+    now = {name: [getattr(day, name) for day in today if day.worked] for name in MEASURES}
     return Peers(
-        rush={name: rush([getattr(day, name) for day in working], typical[name]) for name in MEASURES},
-        usual={name: usual(typical[name]).middle for name in MEASURES},
+        rush={name: rush(now[name], typical[name]) for name in MEASURES},
+        usual={name: usual(typical[name] or now[name]).middle for name in MEASURES},
     )
 
 
@@ -57,13 +59,15 @@ def alert_from(*, leaving: bool) -> int:
 
 
 def about(today: date, signal: Signal) -> str:
-    """What a signal is raised for once."""
-    return f"{today.isoformat()} {signal.severity}"
+    """What a signal is raised for once: a day, a week for what adds several days up, a month for the coverage."""
+    days = int(signal.parts.get("days", 1))
+    span = f"{today:%Y-%m}" if days > 20 else f"{today:%G-W%V}" if days > 1 else today.isoformat()
+    return f"{span} {signal.severity}"
 
 
 _Rule = Callable[[Person, Sequence[Day], Day, Peers], Iterator[Signal]]
 # The days that are added up, how many spreads they may be off, the share, and the number of records.
-_WINDOWS = ((1, 9.0, 1.5, 30.0), (5, 7.0, 0.9, 40.0), (20, 6.0, 0.5, 60.0))
+_WINDOWS = ((1, 8.0, 1.3, 30.0), (5, 7.0, 0.9, 40.0), (20, 7.0, 0.6, 80.0))
 
 
 def _volume(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> Iterator[Signal]:
@@ -77,7 +81,9 @@ def _volume(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> 
             known = _known(past, name, peers)
             seen = sum(getattr(day, name) for day in window)
             busy = peers.rush.get(name, 1.0) if days == 1 else 1.0
-            room = known.limit(k=k * strict, share=share * strict, least=least * strict, days=days, rush=busy)
+            # A twelfth of a small base is a lot, however few records that are.
+            few = min(least, max(8.0, person.base / 12)) if name == "reveals" else least
+            room = known.limit(k=k * strict, share=share * strict, least=few * strict, days=days, rush=busy)
             if seen > room:
                 yield _signal(Kind.VOLUME, Severity.ALERT, what, seen, known.middle * days, days)
 
@@ -105,7 +111,7 @@ def _sweep(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> I
     ):
         known = usual([getattr(day, name) for day in worked])
         seen = getattr(today, name)
-        if seen > known.limit(k=k, share=share, least=least):
+        if len(worked) >= WARM_UP and seen > known.limit(k=k, share=share, least=least):
             yield _signal(Kind.SWEEP, Severity.ALERT, what, seen, known.middle, 1)
 
 
