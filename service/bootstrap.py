@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+import structlog
 
+from service.api.edge import Bounds
 from service.api.security import Principals
 from service.api.services import Services
 from service.api.signing_keys import KeySource, PublishedKeys, SharedSecret
 from service.api.tokens import TokenVerifier
 from service.clock import SystemClock
+from service.db.audit_seals import PgSealer
 from service.db.directory import PgDirectory
 from service.db.operations import PgOperations
 from service.db.session import open_pool
@@ -19,18 +22,29 @@ from service.domain.around.service import AccessService, AroundService
 from service.domain.assignments.briefings import BriefingService
 from service.domain.assignments.service import AssignmentService
 from service.domain.attributes.service import AttributeService
+from service.domain.audit.service import AuditService
 from service.domain.customers.request_tokens import RequestTokens
 from service.domain.customers.service import CustomerService, LookupKey
+from service.domain.exports.approvals import ApprovalService
+from service.domain.exports.delivery import DeliveryService
+from service.domain.exports.marks import MarkKeys
 from service.domain.exports.service import ExportService
 from service.domain.finding.service import FindingService
 from service.domain.ingestion.service import IngestionService
 from service.domain.keeping.service import KeepingService
 from service.domain.orders.service import OrderService
 from service.domain.privacy.service import PrivacyService
+from service.domain.reveals.service import RevealService
 from service.domain.segmentation.service import SegmentationService
+from service.jobs.anchors import AnchorFile
 from service.jobs.handlers import handlers
 from service.jobs.runner import Runner
+from service.jobs.sealing import Sealing
+from service.parsing.reader import KillableReader
+from service.scanning.clamd import Clamd, NoScanner, parse_address
 from service.settings import Settings, local_secrets
+
+_log = structlog.get_logger("start")
 
 
 class NotConfigured(RuntimeError):
@@ -45,6 +59,7 @@ class Container:
     services: Services
     runner: Runner
     sweep: PgSweep
+    sealing: Sealing
 
     async def aclose(self) -> None:
         await self.pool.close()
@@ -76,6 +91,19 @@ def _local(state_dir: Path) -> dict[str, str]:
     return local_secrets(state_dir)
 
 
+def bounds(settings: Settings) -> Bounds:
+    """What the HTTP surface lets through."""
+    limits, http = settings.limits, settings.http
+    return Bounds(
+        body_bytes=limits.body_bytes,
+        upload_bytes=limits.upload_bytes,
+        caller_per_minute=limits.caller_per_minute,
+        address_per_minute=limits.address_per_minute,
+        trusted_proxies=http.trusted_proxies,
+        behind_tls=http.behind_tls,
+    )
+
+
 def lookup_key(settings: Settings) -> LookupKey:
     return LookupKey(_lookup_secret(settings))
 
@@ -84,9 +112,43 @@ def request_tokens(settings: Settings) -> RequestTokens:
     return RequestTokens(_lookup_secret(settings))
 
 
+def mark_keys(settings: Settings) -> MarkKeys:
+    """The keys of the marks in exported files; whoever traces a file needs the same secret."""
+    return MarkKeys(_lookup_secret(settings))
+
+
 def _lookup_secret(settings: Settings) -> bytes:
     secret = settings.contacts.lookup_key
     return (secret.get_secret_value() if secret else _local(settings.state_dir)["lookup_key"]).encode()
+
+
+def scanner_of(settings: Settings) -> Clamd | NoScanner:
+    """The configured virus scanner; where there is none, the log says so at each start."""
+    given = settings.antivirus
+    if given.address is None:
+        _log.warning("no antivirus: uploads are read unscanned", setting="CLIENTBASE_ANTIVIRUS__ADDRESS")
+        return NoScanner()
+    try:
+        address = parse_address(given.address)
+    except ValueError as error:
+        raise NotConfigured(f"CLIENTBASE_ANTIVIRUS__ADDRESS: {error}") from None
+    return Clamd(
+        address,
+        most_bytes=given.most_bytes,
+        at_once_bytes=given.at_once_bytes,
+        at_once_s=given.at_once_s,
+        patient_s=given.patient_s,
+    )
+
+
+def anchors(settings: Settings) -> AnchorFile:
+    """The anchors of the audit trail: their file, and the key that signs them, read when it is first needed."""
+
+    def key() -> str:
+        secret = settings.audit.anchor_key
+        return secret.get_secret_value() if secret else _local(settings.state_dir)["anchor_key"]
+
+    return AnchorFile(settings.audit.anchor_file or settings.state_dir / "audit.anchors", key)
 
 
 async def build_container(settings: Settings) -> Container:
@@ -101,8 +163,18 @@ async def build_container(settings: Settings) -> Container:
     verifier = TokenVerifier(keys=key_source(settings), issuer=auth.issuer, audience=auth.audience)
     lookup = lookup_key(settings)
     region = settings.contacts.region
-    ingestion = IngestionService(uow, clock, lookup, region=region, chunk_rows=settings.jobs.chunk_rows)
-    exports = ExportService(uow, clock)
+    scanner = scanner_of(settings)
+    ingestion = IngestionService(
+        uow,
+        clock,
+        lookup,
+        reader=KillableReader(),
+        scanner=scanner,
+        region=region,
+        chunk_rows=settings.jobs.chunk_rows,
+    )
+    exports = ExportService(uow, clock, mark_keys(settings))
+    anchor_file = anchors(settings)
     services = Services(
         uow=uow,
         clock=clock,
@@ -115,14 +187,23 @@ async def build_container(settings: Settings) -> Container:
         orders=OrderService(uow, clock),
         segmentation=SegmentationService(uow, clock),
         ingestion=ingestion,
+        scanner=scanner,
         exports=exports,
+        export_approvals=ApprovalService(uow),
+        export_files=DeliveryService(uow, clock),
         assignments=AssignmentService(uow, clock),
         briefings=BriefingService(uow, clock),
         around=AroundService(uow, clock),
         access=AccessService(uow, clock, request_tokens(settings)),
         privacy=PrivacyService(uow, clock),
+        audit=AuditService(uow, clock, anchor_file),
+        reveals=RevealService(uow),
         batch_items=settings.limits.batch_items,
         region=region,
     )
     runner = Runner(uow, directory, dict(handlers(ingestion, exports)))
-    return Container(pool=pool, services=services, runner=runner, sweep=PgSweep(pool))
+    every = settings.audit
+    sealing = Sealing(
+        PgSealer(pool), anchor_file, clock, every_s=every.seal_every_s, anchor_every_s=every.anchor_every_s
+    )
+    return Container(pool=pool, services=services, runner=runner, sweep=PgSweep(pool), sealing=sealing)

@@ -39,6 +39,20 @@ JOBS = Gauge(
 )
 IMPORT_ROWS = Counter("clientbase_import_rows", "Rows of imports, applied or rejected.", ["outcome"], registry=REGISTRY)
 UNAVAILABLE = Counter("clientbase_unavailable", "Requests refused for lack of the database.", registry=REGISTRY)
+# The worker seals the trail of all tenants; these stand still when it does.
+AUDIT_UNSEALED = Gauge(
+    "clientbase_audit_unsealed_rows",
+    "Rows of the audit trail that wait for their seal.",
+    multiprocess_mode="mostrecent",
+    registry=REGISTRY,
+)
+AUDIT_LAG = Gauge(
+    "clientbase_audit_seal_lag_seconds",
+    "Age of the oldest row of the audit trail without a seal.",
+    multiprocess_mode="mostrecent",
+    registry=REGISTRY,
+)
+REFUSALS = Counter("clientbase_refusals", "Requests refused, by status.", ["status"], registry=REGISTRY)
 
 
 class RequestLog:

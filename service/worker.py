@@ -30,11 +30,14 @@ async def _run(settings: Settings) -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     sweeping = asyncio.create_task(keep_swept(container.sweep.sweep, manager.shutdown))
+    sealing = asyncio.create_task(container.sealing.keep_sealed(manager.shutdown))
     try:
         await work(manager, heartbeat_s=settings.jobs.heartbeat_s, concurrency=settings.jobs.concurrency)
     finally:
         sweeping.cancel()
-        await asyncio.gather(sweeping, return_exceptions=True)
+        # The sealer ends by itself, with a last anchor.
+        manager.shutdown.set()
+        await asyncio.gather(sweeping, asyncio.wait_for(sealing, 10), return_exceptions=True)
         await connection.close()
         await container.aclose()
 

@@ -13,10 +13,13 @@ from service.domain.assignments.briefings import BriefingService
 from service.domain.assignments.ports import Assignments, Portfolios
 from service.domain.assignments.service import AssignmentService
 from service.domain.attributes.service import AttributeService
+from service.domain.audit.service import AuditService
 from service.domain.changes import Changes
 from service.domain.channels import Channels
 from service.domain.customers.depth import DepthReport
 from service.domain.customers.service import CustomerService
+from service.domain.exports.approvals import ApprovalService
+from service.domain.exports.delivery import DeliveryService
 from service.domain.exports.ports import ExportsTransaction
 from service.domain.exports.service import ExportService
 from service.domain.finding.service import FindingService
@@ -29,10 +32,14 @@ from service.domain.orders.service import OrderService
 from service.domain.ports import Clock, UnitOfWork
 from service.domain.privacy.ports import PrivacyTransaction
 from service.domain.privacy.service import PrivacyService
+from service.domain.reveals.ports import RevealsTransaction
+from service.domain.reveals.service import RevealService
 from service.domain.segmentation.service import SegmentationService
 from service.domain.staff import Policies, Staff
 from service.domain.tags import Tags
+from service.domain.terms import Terms
 from service.domain.timeline import Timeline
+from service.domain.tokens import Revocations
 
 
 class ApiTransaction(
@@ -42,6 +49,7 @@ class ApiTransaction(
     ExportsTransaction,
     AroundTransaction,
     PrivacyTransaction,
+    RevealsTransaction,
     Protocol,
 ):
     """Everything that endpoints may read without a service in between."""
@@ -65,7 +73,13 @@ class ApiTransaction(
     def portfolios(self) -> Portfolios: ...
 
     @property
+    def terms(self) -> Terms: ...
+
+    @property
     def timeline(self) -> Timeline: ...
+
+    @property
+    def revocations(self) -> Revocations: ...
 
     @property
     def tags(self) -> Tags: ...
@@ -104,6 +118,15 @@ class Operations(Protocol):
     def pool_numbers(self) -> Mapping[str, int]: ...
 
 
+class Antivirus(Protocol):
+    """What ops ask of the virus scanner."""
+
+    @property
+    def on(self) -> bool: ...
+
+    async def answers(self) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     uow: ApiUnitOfWork
@@ -117,11 +140,16 @@ class Services:
     orders: OrderService
     segmentation: SegmentationService
     ingestion: IngestionService
+    scanner: Antivirus
     exports: ExportService
+    export_approvals: ApprovalService
+    export_files: DeliveryService
     assignments: AssignmentService
     briefings: BriefingService
     around: AroundService
     access: AccessService
     privacy: PrivacyService
+    audit: AuditService
+    reveals: RevealService
     batch_items: int
     region: str

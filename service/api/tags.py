@@ -82,7 +82,11 @@ async def tag_customers(body: TagIn, principal: Caller, services: Wired, once: O
         if answer is None:
             tagged = await tx.tags.apply(tagging, customer_ids=body.customer_ids, filters=filters)
             answer = {name: getattr(tagged, name) for name in ("matched", "changed", "full")}
-            told = {"add": tagging.add, "remove": tagging.remove, "filters": {k: str(v) for k, v in filters.items()}}
+            told: dict[str, Any] = {
+                "add": tagging.add,
+                "remove": tagging.remove,
+                "filters": {k: str(v) for k, v in filters.items()},
+            }
             await tx.journal.audit("customers.tag", "customer", None, records=tagged.changed, reason=None, **told)
             await tx.idempotency.remember(once, 200, answer)
             await tx.commit()

@@ -1,15 +1,18 @@
 """Audit, changes and idempotency: written in the transaction that they tell of, or not at all."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import bindparam, insert, select
 
 from service.db.session import Session
 from service.db.statement import sql
 from service.db.tables import audit, changes, idempotency_keys
+from service.domain.audit.chain import hidden, ledger_hash
+from service.domain.audit.errors import AuditUnwritable
+from service.domain.errors import DomainError, UnstorableText
 from service.domain.idempotency import KeyReused, Once, StillRunning
 from service.domain.ids import new_id
 
@@ -21,9 +24,18 @@ def _filled(*names: str) -> dict[str, Any]:
 _AUDIT = sql(
     insert(audit).values(
         tenant_id=bindparam("tenant"),
-        **_filled("audit_id", "staff_id", "action", "entity", "entity_id", "records", "reason", "detail"),
+        **_filled("audit_id", "staff_id", "action", "entity", "entity_id", "records", "outcome", "detail"),
+        **_filled("reason", "reason_salt", "reason_hash"),
     )
 )
+_ENTRIES = sql("""
+    INSERT INTO audit_entries (tenant_id, audit_id, first_id, last_id, ids)
+    SELECT :tenant, :audit_id::uuid, (array_agg(id ORDER BY n))[1], (array_agg(id ORDER BY n DESC))[1],
+        array_agg(id ORDER BY n)
+    FROM unnest(:ids::uuid[]) WITH ORDINALITY AS u (id, n) GROUP BY (n - 1) / 1000
+""")
+# Whoever can't write the trail in this time shows nothing and changes nothing.
+_PATIENCE_S = 2.0
 _CHANGED = sql(
     insert(changes).values(tenant_id=bindparam("tenant"), **_filled("customer_id", "entity_id", "entity", "kind"))
 )
@@ -31,14 +43,6 @@ _CHANGED_MANY = sql("""
     INSERT INTO changes (tenant_id, customer_id, entity_id, entity, kind)
     SELECT :tenant, u.customer_id, u.entity_id, :entity, :kind
     FROM unnest(:customer_ids::uuid[], :entity_ids::uuid[]) AS u (customer_id, entity_id)
-""")
-# Nobody makes two looks of one by sending them at once.
-_MY_TURN = sql("SELECT pg_advisory_xact_lock(hashtextextended('looks ' || :staff_id::uuid::text, 0))")
-_LOOKS = sql("""
-    SELECT coalesce(sum(records), 0)::bigint FROM audit
-    WHERE tenant_id = :tenant AND staff_id = :staff_id AND action IN ('contacts.reveal', 'privacy.report')
-        AND at >= date_trunc('day', now() AT TIME ZONE :zone::text) AT TIME ZONE :zone::text
-        AND audit_id >= :floor
 """)
 _HELD = sql("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 _OF_KEY = (
@@ -68,19 +72,37 @@ class PgJournal:
         *,
         records: int = 1,
         reason: str | None = None,
+        touched: Sequence[UUID] = (),
         **detail: object,
     ) -> None:
-        await self._session.execute(
-            _AUDIT,
-            audit_id=new_id(),
-            staff_id=self._session.principal.staff_id,
-            action=action,
-            entity=entity,
-            entity_id=entity_id,
-            records=records,
-            reason=reason,
-            detail=detail,
-        )
+        audit_id = new_id()
+        salt, digest = hidden(reason) if reason is not None else (None, None)
+        ids = sorted(set(touched))
+        if ids:
+            detail["ledger"] = ledger_hash(ids)
+        try:
+            await self._session.execute_within(
+                _PATIENCE_S,
+                _AUDIT,
+                audit_id=audit_id,
+                staff_id=self._session.principal.staff_id,
+                action=action,
+                entity=entity,
+                entity_id=entity_id,
+                records=records,
+                outcome="done",
+                reason=reason,
+                reason_salt=salt,
+                reason_hash=digest,
+                detail=detail,
+            )
+            if ids:
+                await self._session.execute_within(_PATIENCE_S, _ENTRIES, audit_id=audit_id, ids=ids)
+        except UnstorableText:
+            raise
+        except (DomainError, asyncpg.PostgresError) as error:
+            # A right that was taken away, a trigger, a full disk: whatever it is, it is no fault of the request.
+            raise AuditUnwritable from error
 
     async def changed(self, entity: str, kind: str, entity_id: UUID, customer_id: UUID | None) -> None:
         await self._session.execute(_CHANGED, entity=entity, kind=kind, entity_id=entity_id, customer_id=customer_id)
@@ -93,21 +115,6 @@ class PgJournal:
             await self._session.execute(
                 _CHANGED_MANY, entity=entity, kind=kind, entity_ids=list(entity_ids), customer_ids=list(customer_ids)
             )
-
-    async def looks_today(self) -> int:
-        principal = self._session.principal
-        await self._session.execute(_MY_TURN, staff_id=principal.staff_id)
-        return int(
-            await self._session.fetchval(
-                _LOOKS, staff_id=principal.staff_id, zone=principal.time_zone, floor=_an_id_of(days_ago=2)
-            )
-        )
-
-
-def _an_id_of(*, days_ago: int) -> UUID:
-    """The least id that was made so long ago: ids begin with their milliseconds, and the key is read from there."""
-    milliseconds = int(time.time() * 1000) - days_ago * 86_400_000
-    return UUID(int=milliseconds << 80)
 
 
 class PgIdempotency:

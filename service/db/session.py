@@ -160,6 +160,15 @@ class Session:
             raise translate(error) from error
         return int(status.rpartition(" ")[2]) if status[-1:].isdigit() else 0
 
+    async def execute_within(self, seconds: float, statement: Statement, **values: object) -> None:
+        """Run it, or break it off after that time; the server is told to stop, without a round trip beforehand."""
+        try:
+            await self.connection.execute(
+                statement.as_role(self._role), *statement.arguments(self._bound | values), timeout=seconds
+            )
+        except TRANSLATED as error:
+            raise translate(error) from error
+
     async def command(self, text: str) -> None:
         """A command without parameters, written in this package (SET LOCAL, SAVEPOINT …)."""
         try:
@@ -194,9 +203,12 @@ class Session:
         await self.command("DISCARD PLANS")
 
     @asynccontextmanager
-    async def as_role(self, role: str) -> AsyncIterator[None]:
-        """Act as a named role of the same principal for a few statements, then as the caller again."""
-        await self.command(f"SET LOCAL ROLE {role}")
+    async def as_role(self, role: str, *, then: str = "") -> AsyncIterator[None]:
+        """Act as a named role of the same principal for a few statements, then as the caller again.
+
+        `then` is a command of that role, sent along.
+        """
+        await self.command(f"SET LOCAL ROLE {role}; {then}")
         before, self._role = self._role, role
         try:
             yield

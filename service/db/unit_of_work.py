@@ -9,6 +9,7 @@ from service.db.access_requests import PgAccessRequests
 from service.db.around import PgAround
 from service.db.assignments import PgAssignments
 from service.db.attributes import PgAttributes
+from service.db.audit import PgTrail
 from service.db.changes import PgChanges
 from service.db.channels import PgChannels
 from service.db.contacts import PgContacts
@@ -23,6 +24,7 @@ from service.db.history import PgHistory
 from service.db.imports import PgImports
 from service.db.jobs import PgJobs
 from service.db.journal import PgIdempotency, PgJournal
+from service.db.leaving import PgApprovals, PgFetches
 from service.db.links import PgLinks
 from service.db.loading import PgLoading
 from service.db.orders import PgOrders
@@ -31,10 +33,13 @@ from service.db.policies import PgPolicies
 from service.db.portfolios import PgPortfolios
 from service.db.privacy import PgPrivacy
 from service.db.purchases import PgPurchases
+from service.db.reveals import PgReveals
 from service.db.session import Transaction, preamble, settings
 from service.db.staff import PgStaff
 from service.db.tags import PgTags
+from service.db.terms import PgTerms
 from service.db.timeline import PgTimeline
+from service.db.tokens import PgRevocations
 from service.db.totals import PgTotals
 from service.domain.access import Principal
 
@@ -53,6 +58,10 @@ class PgTransaction(Transaction):
     @cached_property
     def attributes(self) -> PgAttributes:
         return PgAttributes(self.session)
+
+    @cached_property
+    def audit(self) -> PgTrail:
+        return PgTrail(self.session)
 
     @cached_property
     def contacts(self) -> PgContacts:
@@ -83,6 +92,14 @@ class PgTransaction(Transaction):
         return PgPurchases(self.session)
 
     @cached_property
+    def terms(self) -> PgTerms:
+        return PgTerms(self.session)
+
+    @cached_property
+    def reveals(self) -> PgReveals:
+        return PgReveals(self.session)
+
+    @cached_property
     def journal(self) -> PgJournal:
         return PgJournal(self.session)
 
@@ -109,6 +126,14 @@ class PgTransaction(Transaction):
     @cached_property
     def exports(self) -> PgExports:
         return PgExports(self.session)
+
+    @cached_property
+    def export_approvals(self) -> PgApprovals:
+        return PgApprovals(self.session)
+
+    @cached_property
+    def export_fetches(self) -> PgFetches:
+        return PgFetches(self.session)
 
     @cached_property
     def staff(self) -> PgStaff:
@@ -157,6 +182,10 @@ class PgTransaction(Transaction):
     @cached_property
     def policies(self) -> PgPolicies:
         return PgPolicies(self.session)
+
+    @cached_property
+    def revocations(self) -> PgRevocations:
+        return PgRevocations(self.session)
 
     @cached_property
     def portfolios(self) -> PgPortfolios:

@@ -50,8 +50,11 @@ class Journal(Protocol):
         *,
         records: int = 1,
         reason: str | None = None,
+        touched: Sequence[UUID] = (),
         **detail: object,
-    ) -> None: ...
+    ) -> None:
+        """One row; `touched` lists what a bulk write speaks of. Raises AuditUnwritable, and then nothing may go out."""
+        ...
 
     async def changed(self, entity: str, kind: str, entity_id: UUID, customer_id: UUID | None) -> None: ...
 
@@ -59,8 +62,4 @@ class Journal(Protocol):
         self, entity: str, kind: str, entity_ids: Sequence[UUID], customer_ids: Sequence[UUID]
     ) -> None:
         """One row for each pair of entity and customer."""
-        ...
-
-    async def looks_today(self) -> int:
-        """How many records the caller has seen in clear since the tenant's midnight; copies of him wait their turn."""
         ...

@@ -9,9 +9,11 @@ async with api(database) as world:
 
 import asyncio
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
@@ -21,9 +23,9 @@ from pydantic import SecretStr
 from service.api.app import assemble
 from service.api.services import Services
 from service.api.tokens import issue
-from service.bootstrap import Container, build_container
+from service.bootstrap import Container, bounds, build_container
 from service.domain.access import Principal
-from service.settings import AuthSettings, ContactSettings, DatabaseSettings, Settings
+from service.settings import AuditSettings, AuthSettings, ContactSettings, DatabaseSettings, Settings
 from tests.postgres import TestDatabase
 from tests.support import Tenant, a_tenant
 
@@ -107,6 +109,9 @@ def settings_for(database: TestDatabase) -> Settings:
         database=DatabaseSettings(url=SecretStr(database.service_url), pool_size=6),
         auth=AuthSettings(secret=SecretStr(_SECRET)),
         contacts=ContactSettings(lookup_key=SecretStr(_SECRET)),
+        audit=AuditSettings(
+            anchor_file=Path(tempfile.gettempdir()) / f"{database.name}.anchors", anchor_key=SecretStr(_SECRET)
+        ),
     )
 
 
@@ -120,8 +125,7 @@ async def api(database: TestDatabase, *, currency: str = "RUB", settings: Settin
     async def opened() -> AsyncIterator[Services]:
         yield container.services
 
-    limits = settings.limits
-    app = assemble(opened, body_bytes=limits.body_bytes, upload_bytes=limits.upload_bytes)
+    app = assemble(opened, bounds(settings))
     transport = httpx.ASGITransport(app=app)
     try:
         client = httpx.AsyncClient(transport=transport, base_url="http://clientbase")
