@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,12 +30,17 @@ from service.api import (
     privacy,
     problems,
     records,
+    reveals,
+    revocations,
     segmentation,
     staff,
     tags,
+    terms,
     timeline,
 )
-from service.api.edge import Edge
+from service.api.addresses import networks
+from service.api.edge import Bounds, Edge
+from service.api.quotas import Quota
 from service.api.routing import HotPaths
 from service.api.security import Gate, Principals
 from service.api.services import Services
@@ -44,6 +50,7 @@ Opened = Callable[[], AbstractAsyncContextManager[Services]]
 _MODULES = (
     customers,
     records,
+    reveals,
     attributes,
     around,
     access_requests,
@@ -63,6 +70,8 @@ _MODULES = (
     channels,
     tags,
     timeline,
+    terms,
+    revocations,
     health,
     docs,
 )
@@ -91,14 +100,11 @@ class _Late:
     def __init__(self) -> None:
         self.principals: Principals | None = None
 
-    async def of_token(self, token: str) -> object:
-        assert self.principals is not None
-        return await self.principals.of_token(token)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.principals, name)
 
 
-def assemble(
-    opened: Opened | None = None, *, body_bytes: int = 32 * 1024**2, upload_bytes: int = 4 * 1024**3
-) -> FastAPI:
+def assemble(opened: Opened | None = None, bounds: Bounds = Bounds()) -> FastAPI:  # noqa: B008 (it is frozen)
     """The application; `opened` gives the services for as long as it runs (none are needed to describe it)."""
     late = _Late()
 
@@ -116,13 +122,19 @@ def assemble(
     problems.install(app)
     openapi.install(app)
     app.add_exception_handler(Exception, _failed)
+    app.state.trusted_proxies = networks(bounds.trusted_proxies)
+    gate = Gate(
+        HotPaths(app.within, app.router.routes),
+        principals=late,  # type: ignore[arg-type]
+        callers=Quota("caller", limit=bounds.caller_per_minute),
+        addresses=Quota("address", limit=bounds.address_per_minute),
+    )
     app.around = Edge(
-        Gate(HotPaths(app.within, app.router.routes), principals=late),  # type: ignore[arg-type]
+        gate,
         requests=telemetry.REQUESTS,
         latency=telemetry.LATENCY,
         unavailable=telemetry.UNAVAILABLE,
-        body_bytes=body_bytes,
-        upload_bytes=upload_bytes,
+        bounds=bounds,
     )
     return app
 

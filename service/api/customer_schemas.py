@@ -12,7 +12,6 @@ from service.api.schemas import (
     Attributes,
     Input,
     Key,
-    LongText,
     Page,
     ProblemItem,
     Source,
@@ -271,21 +270,3 @@ class BatchOut(BaseModel):
     updated: int
     refused: int
     items: list[BatchItemOut]
-
-
-class RevealIn(Input):
-    reason: Annotated[LongText, Field(min_length=3, examples=["The customer asked to be called back."])]
-
-
-class ClearContact(BaseModel):
-    detail_id: UUID
-    kind: str
-    label: str | None
-    value: str
-    normal: str
-    verdict: str
-
-
-class Revealed(BaseModel):
-    customer_id: UUID
-    contacts: list[ClearContact]

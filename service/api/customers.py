@@ -13,8 +13,6 @@ from service.api.customer_schemas import (
     CreatedCustomer,
     Customer,
     CustomerFields,
-    Revealed,
-    RevealIn,
     StatedBy,
 )
 from service.api.deps import Expected, OnceKey, Wired, patiently
@@ -42,7 +40,6 @@ from service.domain.customers.errors import (
     NoCustomer,
     OutsideOwnReach,
     RepeatedInBatch,
-    RevealBudgetSpent,
 )
 from service.domain.customers.finding import Match, PossibleDuplicate
 from service.domain.customers.model import ExternalId
@@ -290,22 +287,3 @@ def summary(items: list[dict[str, Any]]) -> dict[str, Any]:
     """The answer of a batch: how many of each outcome, then item by item."""
     outcomes = [item["outcome"] for item in items]
     return {name: outcomes.count(name) for name in ("created", "updated", "refused")} | {"items": items}
-
-
-@routes.post(
-    "/customers/{customer_id}/reveal",
-    response_model=Revealed,
-    summary="Show contacts in clear",
-    **operation(
-        "customers.reveal",
-        Scope.CUSTOMERS_READ,
-        Scope.CONTACTS_REVEAL,
-        problems=(NoCustomer, RevealBudgetSpent),
-        requestBody={"content": {"application/json": {"example": {"reason": "Call back about order 1001"}}}},
-    ),
-)
-async def reveal_contacts(customer_id: UUID, body: RevealIn, principal: Caller, services: Wired) -> Response:
-    """Contact details and requisites in clear, with a reason; each look is written into the audit trail first."""
-    rows = await services.customers.reveal(principal, customer_id, body.reason)
-    contacts = [{name: value for name, value in row.items() if name != "customer_id"} for row in rows]
-    return as_json({"customer_id": customer_id, "contacts": contacts}, headers={"Cache-Control": "no-store"})

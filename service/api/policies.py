@@ -4,7 +4,8 @@ Everyone on the staff may read it; changing it takes `tenant:admin` and the reac
 """
 
 from collections.abc import Mapping
-from datetime import date
+from dataclasses import asdict
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import Response
@@ -15,7 +16,10 @@ from service.api.routing import Caller, operation, router
 from service.api.schemas import Input, as_json
 from service.domain.access import Reach, Scope
 from service.domain.customers.search import probe_limit
+from service.domain.exports.agreement import ExportPolicy
+from service.domain.ingestion.scanning import wait_limit
 from service.domain.privacy.deadlines import due_on
+from service.domain.reveals.budget import policy_of
 from service.domain.staff import TenantReachNeeded
 
 routes = router("staff")
@@ -29,6 +33,43 @@ class PrivacyPolicyIn(Input):
     erasure_days: Days | None = Field(None, description="Calendar days to erase what a person wants erased.")
 
 
+class QuarantinePolicyIn(Input):
+    wait_hours: Annotated[int, Field(ge=1, le=720)] | None = Field(
+        None, description="How long an upload waits for a virus scanner that does not answer before it is given up."
+    )
+
+
+class ExportsPolicyIn(Input):
+    approval_above_rows: Annotated[int, Field(ge=0, le=10_000_000)] | None = Field(
+        None, description="Exports with more rows, those of the last day counted in, need a second person; 0: all do."
+    )
+    kept_hours: Annotated[int, Field(ge=1, le=720)] | None = Field(None, description="After that a file is deleted.")
+    delete_after_fetch: bool | None = Field(None, description="A file is deleted once it was fetched.")
+
+
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+Percent = Annotated[int, Field(ge=0, le=100)]
+
+
+class RevealPolicyIn(Input):
+    """How many distinct customers a person may see in clear. What is of the own reach is a part of the own records."""
+
+    own_day_percent: Percent | None = None
+    own_day_least: Count | None = None
+    own_day_most: Count | None = None
+    own_month_percent: Percent | None = None
+    own_month_least: Count | None = None
+    team_day: Count | None = Field(None, description="A person of team reach.")
+    team_month: Count | None = None
+    tenant_day: Count | None = Field(None, description="A person of tenant reach.")
+    tenant_month: Count | None = None
+    system_day: Count | None = Field(None, description="A system, whatever its reach.")
+    system_month: Count | None = None
+    hour_percent: Percent | None = Field(None, description="Of the day's budget, within an hour.")
+    team_ceiling_day: Count | None = Field(None, description="All people of a team together.")
+    tenant_ceiling_day: Count | None = Field(None, description="All people of the tenant together.")
+
+
 class PoliciesIn(Input):
     """Members that are named are set; null goes back to what is usual."""
 
@@ -38,11 +79,41 @@ class PoliciesIn(Input):
     )
     contact_probes_per_hour: Annotated[int, Field(ge=0, le=100_000)] | None = None
     privacy: PrivacyPolicyIn = Field(default_factory=PrivacyPolicyIn)
+    reveals: RevealPolicyIn = Field(default_factory=RevealPolicyIn)
+    exports: ExportsPolicyIn = Field(default_factory=ExportsPolicyIn)
+    quarantine: QuarantinePolicyIn = Field(default_factory=QuarantinePolicyIn)
 
 
 class PrivacyPolicyOut(BaseModel):
     access_days: int = Field(examples=[30])
     erasure_days: int = Field(examples=[30])
+
+
+class QuarantinePolicyOut(BaseModel):
+    wait_hours: int = Field(examples=[24])
+
+
+class ExportsPolicyOut(BaseModel):
+    approval_above_rows: int = Field(examples=[1000])
+    kept_hours: int = Field(examples=[24])
+    delete_after_fetch: bool
+
+
+class RevealPolicyOut(BaseModel):
+    own_day_percent: int = Field(examples=[10])
+    own_day_least: int = Field(examples=[20])
+    own_day_most: int = Field(examples=[150])
+    own_month_percent: int = Field(examples=[100])
+    own_month_least: int = Field(examples=[200])
+    team_day: int = Field(examples=[150])
+    team_month: int = Field(examples=[1000])
+    tenant_day: int = Field(examples=[200])
+    tenant_month: int = Field(examples=[1500])
+    system_day: int = Field(examples=[1000])
+    system_month: int = Field(examples=[10000])
+    hour_percent: int = Field(examples=[50])
+    team_ceiling_day: int = Field(examples=[1000])
+    tenant_ceiling_day: int = Field(examples=[10000])
 
 
 class PoliciesOut(BaseModel):
@@ -51,6 +122,9 @@ class PoliciesOut(BaseModel):
     imports_into: Into
     contact_probes_per_hour: int
     privacy: PrivacyPolicyOut
+    reveals: RevealPolicyOut
+    exports: ExportsPolicyOut
+    quarantine: QuarantinePolicyOut
 
 
 def _shown(policies: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,6 +135,9 @@ def _shown(policies: Mapping[str, Any]) -> dict[str, Any]:
             "access_days": (due_on(policies, "access", _A_DAY) - _A_DAY).days,
             "erasure_days": (due_on(policies, "erasure", _A_DAY) - _A_DAY).days,
         },
+        "reveals": asdict(policy_of(policies.get("reveals", {}))),
+        "exports": asdict(ExportPolicy.of(policies)),
+        "quarantine": {"wait_hours": wait_limit(policies) // timedelta(hours=1)},
     }
 
 

@@ -17,7 +17,7 @@ from service.api.routing import Caller, operation, router
 from service.api.schemas import BadIdempotencyKey, BadVersion, Input, Json, LongText, Page, as_json
 from service.api.services import Services
 from service.domain.access import Principal, Scope
-from service.domain.customers.errors import CustomerErased, NoCustomer, RevealBudgetSpent
+from service.domain.customers.errors import CustomerErased, NoCustomer
 from service.domain.errors import Precondition
 from service.domain.idempotency import KeyReused, StillRunning
 from service.domain.privacy.errors import (
@@ -30,6 +30,7 @@ from service.domain.privacy.errors import (
 )
 from service.domain.privacy.ports import ErasureOrder
 from service.domain.privacy.service import SECTIONS
+from service.domain.reveals.budget import RevealBudgetSpent
 
 routes = router("privacy")
 Reason = Annotated[LongText, Field(min_length=3, pattern=r"\S")]

@@ -18,10 +18,14 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from service.api.problems import InvalidRequest, responses
+from service.api.quotas import RateLimited
 from service.api.security import NoToken
 from service.api.signing_keys import InvalidToken
+from service.api.tokens import Claims
 from service.domain.access import Principal, Scope
 from service.domain.errors import DomainError, MissingScope, Unavailable
+from service.domain.terms import TermsRequired, require_terms
+from service.domain.tokens import TokenRevoked
 
 Hot = Callable[[Request], Awaitable[Response]]
 
@@ -48,6 +52,8 @@ class SecuredRoute(APIRoute):
             raise ValueError(f"{path} names no scopes; use operation(…)")
         super().__init__(path, endpoint, **options)
         self.scopes = tuple(Scope(name) for name in extra["x-scopes"])
+        # Closed unless it says otherwise: an operation can only say that it touches nothing personal.
+        self.needs_terms = not extra.get("x-without-terms", False)
         self.hot: Hot | None = getattr(endpoint, "hot", None)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -60,6 +66,8 @@ class SecuredRoute(APIRoute):
 
     async def handle(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         principal: Principal = scope["principal"]
+        if self.needs_terms:
+            require_terms(principal)
         for needed in self.scopes:
             principal.require(needed)
         if self.hot is not None and scope["method"] in (self.methods or ()):
@@ -106,16 +114,20 @@ def operation(
     *scopes: Scope,
     problems: tuple[type[DomainError], ...] = (),
     takes_input: bool = True,
+    needs_terms: bool = True,
     creates: type[BaseModel] | None = None,
     **extra: Any,
 ) -> dict[str, Any]:
     """The keyword arguments of a route decorator: a stable id, the scopes it needs, the refusals it can give.
 
-    `creates` is what an operation that may change or create answers with when it has created.
+    `creates` is what an operation that may change or create answers with when it has created. Only what shows and
+    changes nothing personal may do without `needs_terms`, the acceptance of the terms of use.
     """
-    always: tuple[type[DomainError], ...] = (NoToken, InvalidToken, Unavailable)
+    always: tuple[type[DomainError], ...] = (NoToken, InvalidToken, TokenRevoked, RateLimited, Unavailable)
     if scopes:
         always = (*always, MissingScope)
+    if needs_terms:
+        always = (*always, TermsRequired)
     if takes_input:
         always = (*always, InvalidRequest)
     created: dict[int | str, dict[str, Any]] = {201: {"model": creates, "description": "Created"}} if creates else {}
@@ -125,6 +137,7 @@ def operation(
         "openapi_extra": {
             "x-scopes": [str(scope) for scope in scopes],
             "security": [{"bearer": []}],
+            **({} if needs_terms else {"x-without-terms": True}),
             **extra,
         },
     }
@@ -145,4 +158,18 @@ def _caller(request: Request) -> Principal:
     return principal
 
 
+def _claims(request: Request) -> Claims:
+    claims: Claims = request.scope["claims"]
+    return claims
+
+
+async def by_now(request: Request) -> Principal:
+    """The caller as he is at this moment, held to the operation's scopes: for an answer that goes on for minutes."""
+    principal: Principal = await request.app.state.services.principals.of(request.scope["claims"])
+    for needed in request.scope["route"].scopes:
+        principal.require(needed)
+    return principal
+
+
 Caller = Annotated[Principal, Depends(_caller)]
+Token = Annotated[Claims, Depends(_claims)]

@@ -6,7 +6,7 @@ administration from himself, so that a tenant is never without it.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -15,12 +15,13 @@ from pydantic import BaseModel, Field
 
 from service.api.deps import OnceKey, Wired
 from service.api.paging import BadCursor, Cursor, Limit, after_key, encode
-from service.api.routing import Caller, operation, router
+from service.api.routing import Caller, Token, operation, router
 from service.api.schemas import BadIdempotencyKey, Input, Key, Page, Text, as_json, fragment
 from service.domain.access import Principal, Reach, Scope
 from service.domain.errors import Conflict, NameTaken, UnknownReference
 from service.domain.idempotency import KeyReused, StillRunning
 from service.domain.ids import new_id
+from service.domain.reveals.budget import Looks, accounts
 from service.domain.staff import NoStaff, TenantReachNeeded, administer
 
 routes = router("staff")
@@ -78,6 +79,28 @@ class MyTeam(BaseModel):
     name: str = Field(examples=["Волга"])
 
 
+class Account(BaseModel):
+    limit: int = Field(examples=[20])
+    spent: int = Field(examples=[3])
+    left: int = Field(examples=[17])
+
+
+class RevealAccounts(BaseModel):
+    """Distinct customers whose contacts you may see in clear; the windows slide, a repeat within 30 days is free."""
+
+    hour: Account
+    day: Account
+    month: Account = Field(description="Thirty days.")
+
+
+class MyTerms(BaseModel):
+    version: int = Field(examples=[1])
+    sha256: str
+    published_at: datetime
+    accepted_at: datetime | None
+    due: bool = Field(description="Whether you have to accept them before anything personal is shown.")
+
+
 class Me(BaseModel):
     """Who the token makes you, today."""
 
@@ -94,6 +117,20 @@ class Me(BaseModel):
     deputy_for: list[UUID] = Field(description="Whose customers you look after besides your own.")
     time_zone: str = Field(examples=["Europe/Moscow"])
     currency: str = Field(examples=["RUB"])
+    token_id: str = Field(
+        description="The `jti` of the token; `POST /v1/tokens/revoke` takes it back.", examples=["5f0c7a9e4b1d4c6f"]
+    )
+    token_expires_at: datetime
+    reveals: RevealAccounts
+    terms: MyTerms | None = Field(description="The current terms of use; null where none were published.")
+
+
+def _accounts(principal: Principal, looks: Looks) -> dict[str, dict[str, int]]:
+    return {
+        account.window: {"limit": account.limit, "spent": account.spent, "left": account.left}
+        for account in accounts(principal, looks)
+        if account.holder == "person"
+    }
 
 
 def _staff(row: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
@@ -116,12 +153,14 @@ def _example(value: Mapping[str, Any]) -> dict[str, Any]:
     "/me",
     response_model=Me,
     summary="Who am I?",
-    **operation("me.get", takes_input=False),
+    **operation("me.get", takes_input=False, needs_terms=False),
 )
-async def get_me(principal: Caller, services: Wired) -> Response:
+async def get_me(principal: Caller, token: Token, services: Wired) -> Response:
     """The caller as the service sees him: staff, tenant, reach, scopes and teams."""
     async with services.uow.begin(principal) as tx:
         row = await tx.staff.me()
+        looks = await tx.reveals.looks()
+        terms = await tx.terms.current()
     if row is None:
         raise NoStaff
     return as_json(
@@ -135,8 +174,12 @@ async def get_me(principal: Caller, services: Wired) -> Response:
             "deputy_for": [owner for owner in principal.owners if owner != principal.staff_id],
             "time_zone": principal.time_zone,
             "currency": principal.currency,
+            "token_id": token.token_id,
+            "token_expires_at": datetime.fromtimestamp(token.expires_at, UTC),
             **row,
             "teams": fragment(row["teams"]),
+            "reveals": _accounts(principal, looks),
+            "terms": terms and {**terms, "due": principal.kind == "person" and terms["accepted_at"] is None},
         },
         headers={"Cache-Control": "no-store"},
     )

@@ -8,7 +8,7 @@ from service.db.contacts import PgContacts
 from service.db.errors import translate
 from service.db.glance import Question
 from service.db.history import PgHistory
-from service.db.session import REVEAL, Session
+from service.db.session import Session
 from service.db.statement import Statement, sql
 from service.domain.customers.errors import CustomerErased
 from service.domain.customers.model import RECORD_FIELDS, ExternalId, Record, as_mapping
@@ -93,10 +93,6 @@ _ADD_TOKENS = sql("""
     SELECT :tenant, u.token, u.customer_id FROM unnest(:tokens::text[], :ids::uuid[]) AS u (token, customer_id)
 """)
 _DELETE = sql("DELETE FROM customers WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[])")
-_CLEAR = sql("""
-    SELECT customer_id, detail_id, kind, label, value, normal, verdict FROM contact_details
-    WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[]) ORDER BY customer_id, kind, detail_id
-""")
 # From here on rows are written as a mass, for which plans are made anew.
 _MANY = 500
 
@@ -154,10 +150,6 @@ class PgCustomers:
 
     async def delete(self, customer_id: UUID) -> None:
         await self._session.execute(_DELETE, ids=[customer_id])
-
-    async def reveal(self, customer_ids: Sequence[UUID]) -> list[Mapping[str, Any]]:
-        async with self._session.as_role(REVEAL):
-            return [dict(row) for row in await self._session.fetch(_CLEAR, ids=list(customer_ids))]
 
     async def _write(self, statement: Statement, written: Sequence[Written]) -> None:
         tenant = {"tenant": self._session.principal.tenant_id}

@@ -11,6 +11,7 @@ from service.db.statement import Statement, sql
 from service.domain.access import Principal, Scope, grant, widest_reach
 from service.domain.errors import Unavailable
 from service.domain.staff import StaffBlocked
+from service.domain.tokens import Held, TokenRevoked
 
 _STAFF = """
 SELECT s.tenant_id, s.staff_id, s.subject, s.kind, s.state, s.scopes, t.slug, t.time_zone, t.currency,
@@ -19,7 +20,16 @@ SELECT s.tenant_id, s.staff_id, s.subject, s.kind, s.state, s.scopes, t.slug, t.
        coalesce(ARRAY(SELECT d.owner_id FROM deputies d
                       WHERE d.tenant_id = s.tenant_id AND d.deputy_id = s.staff_id
                         AND d.from_on <= (now() AT TIME ZONE t.time_zone)::date
-                        AND coalesce(d.until_on, 'infinity') >= (now() AT TIME ZONE t.time_zone)::date), '{}') AS owners
+                        AND coalesce(d.until_on, 'infinity') >= (now() AT TIME ZONE t.time_zone)::date), '{}') AS owners,
+       EXISTS (SELECT FROM token_revocations r
+               WHERE r.tenant_id = s.tenant_id AND r.token_id = :token_id AND r.until > now()
+                   AND coalesce(r.owner_id, s.staff_id) = s.staff_id)
+       OR EXISTS (SELECT FROM token_revocations r
+                  WHERE r.tenant_id = s.tenant_id AND r.owner_id = s.staff_id AND r.token_id IS NULL
+                      AND r.until > now() AND to_timestamp(:issued_at) < coalesce(r.issued_before, 'infinity')) AS revoked,
+       (SELECT max(u.version) FROM terms u WHERE u.tenant_id = s.tenant_id) AS terms_version,
+       (SELECT max(a.version) FROM terms_acceptances a
+        WHERE a.tenant_id = s.tenant_id AND a.staff_id = s.staff_id) AS terms_accepted
 FROM staff s JOIN tenants t ON t.tenant_id = s.tenant_id
 """
 _BY_SUBJECT = sql(_STAFF + " WHERE s.subject = :subject")
@@ -30,9 +40,11 @@ class PgDirectory:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def by_subject(self, tenant: str, subject: str, asked: tuple[str, ...]) -> Principal:
+    async def by_subject(
+        self, tenant: str, subject: str, asked: tuple[str, ...], *, held: Held | None = None
+    ) -> Principal:
         """The principal of a token: its scopes narrowed to those of the staff row. Unknown or blocked: refused."""
-        return self._principal(await self._find(tenant, _BY_SUBJECT, subject=subject), asked)
+        return self._principal(await self._find(tenant, _BY_SUBJECT, held, subject=subject), asked)
 
     async def by_id(self, tenant: str, staff_id: UUID) -> Principal:
         """The principal of a job, resolved anew, with all that the staff row allows today."""
@@ -45,8 +57,9 @@ class PgDirectory:
             raise StaffBlocked
         return self._granted(row, frozenset())
 
-    async def _find(self, tenant: str, statement: Statement, **values: object) -> Any:
+    async def _find(self, tenant: str, statement: Statement, held: Held | None = None, **values: object) -> Any:
         opening = f"BEGIN READ ONLY; SET LOCAL ROLE clientbase_directory; SET LOCAL app.slug = {quote(tenant)}"
+        values |= {"token_id": held and held.token_id, "issued_at": held and held.issued_at}
         try:
             async with without_principal(self._pool, opening, patience=2) as connection:
                 return await connection.fetchrow(statement.text, *statement.arguments(values))
@@ -58,6 +71,8 @@ class PgDirectory:
     def _principal(row: Any, asked: tuple[str, ...] | None) -> Principal:
         if row is None or row["state"] == "blocked":
             raise StaffBlocked
+        if row["revoked"]:
+            raise TokenRevoked
         scopes = grant(row["scopes"] if asked is None else asked, row["scopes"])
         if row["state"] == "leaving":
             scopes -= {Scope.EXPORTS_CREATE, Scope.EXPORTS_APPROVE}
@@ -78,4 +93,10 @@ class PgDirectory:
             time_zone=row["time_zone"],
             currency=row["currency"],
             leaving=row["state"] == "leaving",
+            terms_due=_terms_due(row),
         )
+
+
+def _terms_due(row: Any) -> int | None:
+    current: int | None = row["terms_version"]
+    return None if row["kind"] != "person" or current == row["terms_accepted"] else current

@@ -59,6 +59,8 @@ class Principal:
     time_zone: str = "UTC"
     currency: str = "RUB"
     leaving: bool = False
+    # The version of the terms of use that this person has still to accept.
+    terms_due: int | None = None
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes

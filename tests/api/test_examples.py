@@ -41,6 +41,7 @@ _MADE_BY = {
     "order_id": ("orders.create", "order_id"),
     "staff_id": ("staff.create", "staff_id"),
     "team_id": ("teams.create", "team_id"),
+    "version": ("terms.publish", "version"),
 }
 _FIXED = {"code": "customer-not-found", "external_id": "A-7", "kind": "works_at"}
 # What else must be there before an operation is tried.

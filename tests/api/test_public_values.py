@@ -60,8 +60,8 @@ def test_every_public_value_comes_back_to_the_byte_or_is_refused_with_a_reason(d
         assert answer.status_code == 200, answer.text
         results = answer.json()["items"]
         ids = [UUID(one["customer_id"]) for one in results if one["customer_id"]]
-        async with world.tenant.uow.begin(head.principal) as tx:
-            kept = {str(row["customer_id"]): row["value"] for row in await tx.customers.reveal(ids)}
+        async with world.tenant.uow.begin(head.principal) as tx, tx.reveals.turn():
+            kept = {str(row["customer_id"]): row["value"] for row in await tx.reveals.clear(ids)}
         written = 0
         for (kind, text, _), result in zip(given, results, strict=True):
             if result["outcome"] == "created":

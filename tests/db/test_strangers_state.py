@@ -101,7 +101,9 @@ async def _write(tx: PgTransaction, written: Written) -> None:
     await tx.session.fetchval(sql("SELECT pg_advisory_xact_lock(1)"))
     await tx.customers.insert([written])
     await tx.journal.audit("customers.create", "customer", written.customer_id)
-    assert len(await tx.customers.reveal([written.customer_id])) == 1
+    async with tx.reveals.turn():
+        assert (await tx.reveals.take([written.customer_id])).fresh == 1
+        assert len(await tx.reveals.clear([written.customer_id])) == 1
 
 
 async def _commits(uow: PgUnitOfWork, principal: Principal, written: Written) -> None:

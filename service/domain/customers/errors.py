@@ -1,11 +1,6 @@
 """What can be refused about customers."""
 
-from service.domain.errors import Conflict, Forbidden, NotFound, Rejected
-
-
-class RevealBudgetSpent(Forbidden):
-    code = "reveal-budget-spent"
-    title = "Whoever leaves sees contacts of few records a day in clear, and that number is reached."
+from service.domain.errors import Conflict, NotFound, Rejected
 
 
 class NoCustomer(NotFound):

@@ -72,10 +72,6 @@ class Customers(Protocol):
         """The record with masked contacts; None when it is not within reach."""
         ...
 
-    async def reveal(self, customer_ids: Sequence[UUID]) -> list[Mapping[str, Any]]:
-        """Contacts in clear of the reachable records, by the role that alone may read them."""
-        ...
-
 
 class CustomerSearch(Protocol):
     async def page(

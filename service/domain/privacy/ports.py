@@ -10,6 +10,7 @@ from service.domain.files import Files
 from service.domain.idempotency import Idempotency
 from service.domain.ports import Journal, Transaction
 from service.domain.privacy.markers import Markers, Person
+from service.domain.reveals.ports import Reveals
 
 Card = Mapping[str, Any]
 
@@ -104,6 +105,9 @@ class PrivacyTransaction(Transaction, Protocol):
 
     @property
     def files(self) -> Files: ...
+
+    @property
+    def reveals(self) -> Reveals: ...
 
     @property
     def journal(self) -> Journal: ...

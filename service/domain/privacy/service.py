@@ -13,7 +13,6 @@ from uuid import UUID
 
 from service.domain.access import Principal, Reach, Scope
 from service.domain.customers.errors import CustomerErased, NoCustomer
-from service.domain.customers.reveals import within_budget
 from service.domain.errors import Precondition
 from service.domain.idempotency import Once
 from service.domain.ids import new_id
@@ -22,6 +21,7 @@ from service.domain.privacy.deadlines import asked, due_on
 from service.domain.privacy.errors import BulkWorkAtHand, NoErasure, NotConfirmed, ReasonNamesPerson, WholeBaseNeeded
 from service.domain.privacy.markers import FileSearch, Markers, markers_of
 from service.domain.privacy.ports import Card, ErasureOrder, ImportFile, PrivacyTransaction
+from service.domain.reveals.service import take
 
 _TIMEOUT_MS = 600_000
 _PAGE = 500
@@ -71,10 +71,9 @@ class PrivacyService:
         _whole(principal)
         on = asked(asked_on, self._clock.today(principal.time_zone))
         async with self._uow.begin(principal) as tx:
-            if not await tx.privacy.section("record", customer_id, after="", limit=1):
-                raise NoCustomer
-            if principal.leaving:
-                within_budget(principal, await tx.journal.looks_today())
+            async with tx.reveals.turn():
+                if not (await take(tx.reveals, principal, [customer_id])).reached:
+                    raise NoCustomer
             due = due_on(await tx.privacy.policies(), "access", on)
             await tx.journal.audit("privacy.report", "customer", customer_id, due_on=due.isoformat())
             await tx.commit()
