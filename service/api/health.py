@@ -38,6 +38,9 @@ class Alive(BaseModel):
 class Ready(BaseModel):
     status: Literal["ready"]
     revision: str = Field(description="The revision of the schema.", examples=["2026_11_22_1620"])
+    antivirus: Literal["off", "answers", "silent"] = Field(
+        description="`off`: none is configured, uploads are read unscanned; `silent`: new uploads wait in quarantine."
+    )
 
 
 @routes.get(
@@ -61,11 +64,16 @@ async def healthz() -> Response:
     openapi_extra=_PUBLIC,
 )
 async def readyz(services: Wired) -> Response:
-    """The database answers within a second and its schema is at or after the revision that this version needs."""
+    """The database answers within a second and its schema is at or after the revision that this version needs.
+
+    A virus scanner that is not there keeps nobody from being served, and is told.
+    """
     readiness = await services.operations.readiness()
     if not readiness.ready:
         raise NotReady(" ".join(readiness.failures), failures=readiness.failures)
-    return as_json({"status": "ready", "revision": readiness.schema}, headers=_UNCACHED)
+    scanner = services.scanner
+    antivirus = "off" if not scanner.on else "answers" if await scanner.answers() else "silent"
+    return as_json({"status": "ready", "revision": readiness.schema, "antivirus": antivirus}, headers=_UNCACHED)
 
 
 @routes.get(

@@ -25,6 +25,7 @@ from service.domain.ingestion import errors
 from service.domain.ingestion.mapping import ColumnMapping
 from service.domain.ingestion.presets import PRESETS
 from service.domain.ingestion.report import REJECT_COLUMNS
+from service.domain.ingestion.scanning import FileInfected, TooLargeToScan
 from service.domain.ingestion.service import AlreadyImported, NoImport, UnrecognisedFile, Upload, net_revenue
 from service.domain.jobs import JobOver, progress
 
@@ -38,6 +39,9 @@ _REFUSALS = (
     errors.TruncatedFile,
     errors.CorruptFile,
     errors.CompressedTooFar,
+    errors.UnreadableFile,
+    FileInfected,
+    TooLargeToScan,
     errors.NotText,
     errors.WrongEncoding,
     errors.UnknownEncoding,
@@ -52,7 +56,7 @@ _REFUSALS = (
     errors.UnknownPreset,
 )
 Kind = Literal["order_lines", "orders", "customers"]
-State = Literal["queued", "running", "done", "failed", "cancelled", "reverted"]
+State = Literal["quarantined", "queued", "running", "done", "failed", "cancelled", "reverted"]
 
 
 class ReasonOut(BaseModel):
@@ -102,7 +106,7 @@ class Import(BaseModel):
     )
     import_id: UUID
     job_id: UUID
-    kind: Kind
+    kind: Kind | None = Field(description="Null in quarantine, unless the sender has told: nobody has looked.")
     preset: str | None
     source: str
     state: State
@@ -152,9 +156,16 @@ def _mapping(text: str | None) -> ColumnMapping | None:
         raise InvalidRequest(found[0]["detail"], errors=found) from None
 
 
-async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
-    while piece := await file.read(_PIECE):
-        yield piece
+class _Pieces:
+    """The bytes of an upload, from the first on each time."""
+
+    def __init__(self, file: UploadFile) -> None:
+        self._file = file
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        await self._file.seek(0)
+        while piece := await self._file.read(_PIECE):
+            yield piece
 
 
 def card(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -220,10 +231,14 @@ async def start_import(
     delimiter: Annotated[str | None, Form()] = None,
     force: Annotated[bool, Form(description="Apply the same file again.")] = False,
 ) -> Response:
-    """Take a file in; it is checked whole and then applied in chunks by a worker. Follow it at its Location."""
+    """Take a file in; it is checked whole and then applied in chunks by a worker. Follow it at its Location.
+
+    A file that the virus scanner could not judge in time waits as `quarantined`, unread, and goes on by itself.
+    """
     upload = Upload(
         name=(file.filename or "upload.csv")[-200:],
-        content=_pieces(file),
+        content=_Pieces(file),
+        size=file.size,
         kind=kind,
         preset=preset,
         mapping=_mapping(mapping),

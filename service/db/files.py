@@ -15,8 +15,9 @@ from service.domain.ids import new_id
 
 PART = 1 << 20
 _ADD = sql("""
-    INSERT INTO files (tenant_id, file_id, staff_id, name, media_type, size, sha256, expires_at)
-    VALUES (:tenant, :file_id, :staff_id, :name, :media_type, 0, ''::bytea, :expires_at)
+    INSERT INTO files (tenant_id, file_id, staff_id, name, media_type, size, sha256, expires_at, verdict, scanned_at)
+    VALUES (:tenant, :file_id, :staff_id, :name, :media_type, 0, ''::bytea, :expires_at, :verdict,
+            CASE WHEN :verdict = 'clean' THEN now() END)
 """)
 _ADD_PART = sql("""
     INSERT INTO file_parts (tenant_id, file_id, part_no, content) VALUES (:tenant, :file_id, :part_no, :content)
@@ -27,6 +28,13 @@ _FIND = sql("""
     WHERE tenant_id = :tenant AND file_id = :file_id AND coalesce(expires_at, 'infinity') > now()
 """)
 _PART = sql("SELECT content FROM file_parts WHERE tenant_id = :tenant AND file_id = :file_id AND part_no = :part_no")
+_JUDGED = sql("""
+    WITH parts AS (
+        DELETE FROM file_parts WHERE tenant_id = :tenant AND file_id = :file_id AND NOT :keep
+    )
+    UPDATE files SET verdict = :verdict, scanned_at = now(), sha256 = CASE WHEN :keep THEN sha256 ELSE ''::bytea END
+    WHERE tenant_id = :tenant AND file_id = :file_id
+""")
 _DROP = sql("DELETE FROM files WHERE tenant_id = :tenant AND file_id = :file_id")
 
 
@@ -35,13 +43,25 @@ class PgFiles:
         self._session = session
 
     async def write(
-        self, source: AsyncIterator[bytes], *, name: str, media_type: str, expires_at: datetime | None = None
+        self,
+        source: AsyncIterator[bytes],
+        *,
+        name: str,
+        media_type: str,
+        expires_at: datetime | None = None,
+        verdict: str | None = None,
     ) -> tuple[UUID, int, bytes]:
         """Store a stream; returns id, size in bytes and SHA-256. It exists once the transaction commits."""
         file_id = new_id()
         staff_id = self._session.principal.staff_id
         await self._session.execute(
-            _ADD, file_id=file_id, staff_id=staff_id, name=name, media_type=media_type, expires_at=expires_at
+            _ADD,
+            file_id=file_id,
+            staff_id=staff_id,
+            name=name,
+            media_type=media_type,
+            expires_at=expires_at,
+            verdict=verdict,
         )
         digest = hashlib.sha256()
         size = number = 0
@@ -70,6 +90,9 @@ class PgFiles:
         """The part of that number, from 0 on; None after the last."""
         content = await self._session.fetchval(_PART, file_id=file_id, part_no=number)
         return None if content is None else bytes(content)
+
+    async def judged(self, file_id: UUID, verdict: str, *, keep: bool) -> None:
+        await self._session.execute(_JUDGED, file_id=file_id, verdict=verdict, keep=keep)
 
     async def drop(self, file_id: UUID) -> None:
         await self._session.execute(_DROP, file_id=file_id)

@@ -10,20 +10,23 @@ from service.domain.ingestion.faults import Reject
 from service.domain.ingestion.ports import ImportRun, NewImport
 
 _SAME = sql("""
-    SELECT import_id FROM imports WHERE tenant_id = :tenant AND kind = :kind AND content_hash = :content_hash::bytea
-      AND state IN ('queued', 'running', 'done')
+    SELECT import_id FROM imports WHERE tenant_id = :tenant AND content_hash = :content_hash::bytea
+      AND (kind = :kind::text AND state IN ('queued', 'running', 'done') OR state = 'quarantined')
+      AND import_id IS DISTINCT FROM :but::uuid LIMIT 1
 """)
-_COLUMNS = ("import_id", "job_id", "file_id", "kind", "preset", "source", "mapping", "content_hash")
+_COLUMNS = ("import_id", "job_id", "file_id", "kind", "preset", "source", "mapping", "content_hash", "state")
 _ADD = sql(f"""
     INSERT INTO imports (tenant_id, staff_id, {", ".join(_COLUMNS)})
     VALUES (:tenant, :staff_id, {", ".join(":" + name for name in _COLUMNS)})
 """)
 _RUN = """
-    SELECT import_id, job_id, file_id, kind, source, mapping, state, watermark, rejects AS report, counts FROM imports
-    WHERE tenant_id = :tenant
+    SELECT i.import_id, i.job_id, i.file_id, i.kind, i.source, i.mapping, i.content_hash, i.state, i.watermark,
+           i.rejects AS report, i.counts, i.created_at, f.size, f.verdict
+    FROM imports i JOIN files f ON f.tenant_id = i.tenant_id AND f.file_id = i.file_id
+    WHERE i.tenant_id = :tenant
 """
-_FIND = sql(_RUN + " AND import_id = :import_id")
-_BY_JOB = sql(_RUN + " AND job_id = :job_id")
+_FIND = sql(_RUN + " AND i.import_id = :import_id")
+_BY_JOB = sql(_RUN + " AND i.job_id = :job_id")
 _CARD = """
     SELECT i.import_id, i.job_id, i.kind, i.preset, i.source, i.state, i.rows_read, i.rows_applied, i.rows_rejected,
            i.counts, i.rejects AS report, i.error, i.created_at, i.finished_at,
@@ -40,6 +43,10 @@ _NOTE = sql("""
     UPDATE imports SET watermark = :watermark, rejects = :report, counts = :counts, state = 'running',
         rows_read = :rows_read, rows_applied = :rows_applied, rows_rejected = :rows_rejected
     WHERE tenant_id = :tenant AND import_id = :import_id
+""")
+_RELEASE = sql("""
+    UPDATE imports SET state = 'queued', kind = :kind, preset = :preset, mapping = :mapping
+    WHERE tenant_id = :tenant AND import_id = :import_id AND state = 'quarantined'
 """)
 _FINISH = sql("""
     UPDATE imports SET state = :state, error = :error, finished_at = now()
@@ -64,13 +71,16 @@ class PgImports:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def same_content(self, kind: str, content_hash: bytes) -> UUID | None:
-        found: UUID | None = await self._session.fetchval(_SAME, kind=kind, content_hash=content_hash)
+    async def same_content(self, kind: str | None, content_hash: bytes, but: UUID | None = None) -> UUID | None:
+        found: UUID | None = await self._session.fetchval(_SAME, kind=kind, content_hash=content_hash, but=but)
         return found
 
     async def add(self, new: NewImport) -> None:
         values = {name: getattr(new, name) for name in _COLUMNS}
         await self._session.execute(_ADD, staff_id=self._session.principal.staff_id, **values)
+
+    async def release(self, import_id: UUID, *, kind: str, preset: str | None, mapping: Mapping[str, Any]) -> None:
+        await self._session.execute(_RELEASE, import_id=import_id, kind=kind, preset=preset, mapping=dict(mapping))
 
     async def find(self, import_id: UUID) -> ImportRun | None:
         row = await self._session.fetchrow(_FIND, import_id=import_id)

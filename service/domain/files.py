@@ -8,9 +8,22 @@ from uuid import UUID
 
 class Files(Protocol):
     async def write(
-        self, source: AsyncIterator[bytes], *, name: str, media_type: str, expires_at: datetime | None = None
+        self,
+        source: AsyncIterator[bytes],
+        *,
+        name: str,
+        media_type: str,
+        expires_at: datetime | None = None,
+        verdict: str | None = None,
     ) -> tuple[UUID, int, bytes]:
-        """Store a stream; returns id, size in bytes and SHA-256. It exists once the transaction commits."""
+        """Store a stream; returns id, size in bytes and SHA-256. It exists once the transaction commits.
+
+        The verdict is what a virus scanner says of a file that comes from outside; None for what the service made.
+        """
+        ...
+
+    async def judged(self, file_id: UUID, verdict: str, *, keep: bool) -> None:
+        """Note the verdict; a file that is not to be kept loses its contents."""
         ...
 
     async def find(self, file_id: UUID) -> Any | None:

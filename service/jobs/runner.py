@@ -59,7 +59,7 @@ class Runner:
         except Stopping as error:
             raise RetryRequested(reason=error.code) from error
         except Unavailable as error:
-            raise RetryRequested(delay=_AGAIN, reason=error.code) from error
+            raise RetryRequested(delay=_pause(error), reason=error.code) from error
 
     async def _run(self, named: Mapping[str, str]) -> None:
         job_id = UUID(named["job"])
@@ -125,6 +125,12 @@ class Runner:
             async with self._uow.begin(principal) as tx:
                 await tx.jobs.finish(job, "failed", {"type": f"/problems/{code}", "title": "The job failed."})
                 await tx.commit()
+
+
+def _pause(error: Unavailable) -> timedelta:
+    """How long a job waits for its next try, where it says so."""
+    told = error.extra.get("retry_in")
+    return timedelta(seconds=told) if isinstance(told, (int, float)) else _AGAIN
 
 
 def _places(error: BaseException) -> list[str]:

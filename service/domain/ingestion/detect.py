@@ -34,6 +34,13 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs
 _GUESSED = ["cp1251", "cp866", "koi8_r", "cp1252"]
 _MAGIC = (
     (b"PK\x03\x04", "an Excel workbook (.xlsx) or another zip archive; save it as CSV"),
+    (b"PK\x05\x06", "a zip archive; send the table in it"),
+    (b"PK\x07\x08", "a zip archive; send the table in it"),
+    (b"\x1f\x8b", "packed by gzip more than once; unpack it"),
+    (b"Rar!", "a RAR archive; send the table in it"),
+    (b"7z\xbc\xaf", "a 7z archive; send the table in it"),
+    (b"<?xml", "an XML document; export the table as CSV"),
+    (b"<!DOCTYPE", "an XML or HTML document; export the table as CSV"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls); save it as CSV"),
     (b"%PDF", "a PDF document; export the table as CSV"),
     (b"PAR1", "a Parquet file; export it as CSV"),

@@ -36,6 +36,11 @@ class CompressedTooFar(Rejected):
     title = "The file unpacks to far more than real data does."
 
 
+class UnreadableFile(Rejected):
+    code = "unreadable-file"
+    title = "Reading the file takes more memory or time than any real table does."
+
+
 class NotText(Rejected):
     code = "not-a-text-file"
     title = "The file is not a CSV or another text table."

@@ -1,7 +1,7 @@
 """Bytes as they were before gzip, in bounded pieces; a file that is not gzip passes through.
 
 Several gzip members in a row are one file, zeros behind the last are padding. A stream that ends early is a truncated
-file. What unpacks to far more than text ever does (over 200 times, once beyond 16 MiB) is refused before it is read.
+file. What unpacks to far more than text ever does (over 200 times, once beyond 16 MiB) is refused before it is read, and so is what unpacks to more than 16 GiB.
 """
 
 import zlib
@@ -13,6 +13,7 @@ _MAGIC = b"\x1f\x8b"
 _PIECE = 1 << 18
 _FREE = 16 << 20
 _RATIO = 200
+_MOST = 16 << 30
 
 
 class Inflater:
@@ -65,6 +66,8 @@ class Inflater:
             data = self._rest()
             if self.given + len(piece) > max(_FREE, self.taken * _RATIO):
                 raise CompressedTooFar(f"The file unpacks to more than {_RATIO} times its size.")
+            if self.given + len(piece) > _MOST:
+                raise CompressedTooFar("The file unpacks to more than 16 GiB; send it in parts.")
             yield piece
 
     def _next_member(self, data: bytes) -> bytes:

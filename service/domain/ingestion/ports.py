@@ -1,8 +1,9 @@
 """What imports need from storage. Every method sees only what the importer reaches."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -10,8 +11,11 @@ from service.domain.customers.attributes import Attributes
 from service.domain.customers.ports import Customers
 from service.domain.files import Files
 from service.domain.idempotency import Idempotency
+from service.domain.ingestion.batches import Options
+from service.domain.ingestion.blocks import Head
 from service.domain.ingestion.documents import Documents
 from service.domain.ingestion.faults import Reject
+from service.domain.ingestion.reader import Block
 from service.domain.jobs import Jobs
 from service.domain.orders.ports import Totals
 from service.domain.ports import Journal, Transaction
@@ -20,26 +24,31 @@ from service.domain.staff import Policies
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewImport:
-    """An upload that was taken in and waits for its job."""
+    """An upload that was taken in and waits for its job; in quarantine its kind may not be known yet."""
 
     import_id: UUID
     job_id: UUID
     file_id: UUID
-    kind: str
+    kind: str | None
     preset: str | None
     source: str
     mapping: Mapping[str, Any]
     content_hash: bytes
+    state: str = "queued"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRun:
-    """An import as it is now."""
+    """An import as it is now; `verdict` is what the virus scanner has said of its file."""
 
     import_id: UUID
     job_id: UUID
     file_id: UUID
-    kind: str
+    size: int
+    verdict: str | None
+    content_hash: bytes
+    created_at: datetime
+    kind: str | None
     source: str
     mapping: Mapping[str, Any]
     state: str
@@ -58,12 +67,16 @@ class Applied:
 
 
 class Imports(Protocol):
-    async def same_content(self, kind: str, content_hash: bytes) -> UUID | None:
-        """The import of this tenant that has (or is to have) the same file applied."""
+    async def same_content(self, kind: str | None, content_hash: bytes, but: UUID | None = None) -> UUID | None:
+        """The import of this tenant, `but` this one, that has (or is to have) the same file applied."""
         ...
 
     async def add(self, new: NewImport) -> None:
         """Raises AlreadyImported when the same file came in at the same moment."""
+        ...
+
+    async def release(self, import_id: UUID, *, kind: str, preset: str | None, mapping: Mapping[str, Any]) -> None:
+        """Out of quarantine into the queue, with what is known of the file now that it could be read."""
         ...
 
     async def find(self, import_id: UUID) -> ImportRun | None: ...
@@ -91,6 +104,20 @@ class Imports(Protocol):
     async def keep_rejects(self, import_id: UUID, rejects: Sequence[Reject]) -> None: ...
 
     async def finish(self, import_id: UUID, state: str, error: Mapping[str, Any] | None = None) -> None: ...
+
+
+class FileReader(Protocol):
+    """Reads files that nobody vouches for where they can do no harm. Both raise UnreadableFile for one that tries."""
+
+    async def look(self, start: bytes, options: Options) -> Head:
+        """The first look at a file that begins with these bytes."""
+        ...
+
+    def blocks(
+        self, parts: AsyncIterable[bytes], options: Options, *, size: int, counting: bool = False
+    ) -> AsyncGenerator[Block | int, None]:
+        """The records of a file of that size; who only counts gets the first of them and then numbers of records."""
+        ...
 
 
 class Loading(Protocol):

@@ -9,9 +9,10 @@ turns within an order would each replace what the other has begun.
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from service.domain.access import Principal, Reach
@@ -22,17 +23,20 @@ from service.domain.errors import Conflict, DomainError, NotFound, Unavailable
 from service.domain.idempotency import Once
 from service.domain.ids import new_id
 from service.domain.ingestion import people
-from service.domain.ingestion.batches import Batch, BatchReader, Options, head
+from service.domain.ingestion.batches import Batch, Batcher, Options
 from service.domain.ingestion.binding import bind
 from service.domain.ingestion.documents import group
 from service.domain.ingestion.errors import PoolOutOfReach, UnknownPreset
 from service.domain.ingestion.faults import Reject
 from service.domain.ingestion.mapping import ColumnMapping, check
-from service.domain.ingestion.ports import Applied, ImportRun, IngestionTransaction, NewImport
+from service.domain.ingestion.ports import Applied, FileReader, ImportRun, IngestionTransaction, NewImport
 from service.domain.ingestion.presets import preset as preset_named
 from service.domain.ingestion.presets import recognise
+from service.domain.ingestion.quarantine import Quarantine
+from service.domain.ingestion.reader import Block
 from service.domain.ingestion.report import Report, restored
 from service.domain.ingestion.rows import CustomerRow
+from service.domain.ingestion.scanning import FileInfected, FileNotScanned, Scanner
 from service.domain.jobs import Cancelled, Job, Superseded
 from service.domain.money import from_micros
 from service.domain.ports import Clock, UnitOfWork
@@ -66,12 +70,24 @@ class UnrecognisedFile(UnknownPreset):
     title = "The header is not that of a known format; name a preset or send a mapping."
 
 
+class _Read(NamedTuple):
+    """What the first rows of a file have shown."""
+
+    mapping: ColumnMapping
+    preset: str | None
+    delimiter: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A file on its way in, and what the caller says of it."""
+    """A file on its way in, and what the caller says of it.
+
+    Where its size is told, its content can be gone through more than once.
+    """
 
     name: str
-    content: AsyncIterator[bytes]
+    content: AsyncIterable[bytes]
+    size: int | None = None
     kind: str | None = None
     preset: str | None = None
     mapping: ColumnMapping | None = None
@@ -88,27 +104,36 @@ class IngestionService:
         clock: Clock,
         lookup: LookupKey,
         *,
+        reader: FileReader,
+        scanner: Scanner,
         region: str,
         chunk_rows: int,
     ) -> None:
         self._uow = uow
         self._clock = clock
         self._lookup = lookup
+        self._reader = reader
+        self._quarantine = Quarantine(uow, clock, scanner)
         self._region = region
         self._chunk_rows = chunk_rows
 
     async def accept(self, principal: Principal, upload: Upload, once: Once | None = None) -> UUID:
-        """Take a file in and queue its import. What its first rows show to be wrong is refused at once."""
+        """Take a file in and queue its import. What its first rows show to be wrong is refused at once.
+
+        Nothing of a file that waits for the virus scanner is looked at.
+        """
+        stands = await self._quarantine.at_upload(principal, upload.content, upload.size)
         first, rest = await _begin(upload.content)
-        mapping, preset, delimiter = self._mapping(principal, upload, first)
+        read = None if stands == "waiting" else await self._read(principal, upload, first)
+        kind = read.mapping.kind if read else upload.kind
         async with self._uow.begin(principal, timeout_ms=_CHUNK_TIMEOUT_MS) as tx:
             if known := await tx.idempotency.recall(once):
                 return UUID(known["import_id"])
             pool = (await tx.policies.read()).get("imports_into") == "pool"
             if pool and principal.reach is not Reach.TENANT:
                 raise PoolOutOfReach
-            file_id, _, digest = await tx.files.write(rest, name=upload.name, media_type="text/csv")
-            if not upload.force and (same := await tx.imports.same_content(mapping.kind, digest)):
+            file_id, _, digest = await tx.files.write(rest, name=upload.name, media_type="text/csv", verdict=stands)
+            if not upload.force and (same := await tx.imports.same_content(kind, digest)):
                 raise AlreadyImported(import_id=str(same))
             import_id = new_id()
             job_id = await tx.jobs.enqueue("import", unit="rows", request={"import_id": str(import_id)})
@@ -116,30 +141,32 @@ class IngestionService:
                 import_id=import_id,
                 job_id=job_id,
                 file_id=file_id,
-                kind=mapping.kind,
-                preset=preset,
+                kind=kind,
+                preset=read.preset if read else upload.preset,
                 source=upload.source,
-                mapping=asdict(mapping)
-                | {"encoding": upload.encoding, "delimiter": delimiter, **({"pool": True} if pool else {})},
+                mapping=_kept(upload, read) | ({"pool": True} if pool else {}),
+                state="queued" if read else "quarantined",
                 content_hash=hashlib.sha256(digest + import_id.bytes).digest() if upload.force else digest,
             )
             await tx.imports.add(new)
-            await tx.journal.audit("imports.start", "import", import_id, kind=mapping.kind)
+            await tx.journal.audit("imports.start", "import", import_id, kind=kind, file=stands)
             await tx.idempotency.remember(once, 202, {"import_id": str(import_id)})
             await tx.commit()
         return import_id
 
     async def run(self, principal: Principal, job: Job) -> Mapping[str, int]:
-        """Carry out an import: check the whole file, then apply it from the last watermark on.
+        """Carry out an import: scan the file if need be, check it whole, then apply it from the last watermark on.
 
         Returns how many rows this run has applied and rejected.
         """
         run = await self._run_of(principal, job)
-        if run.state not in ("queued", "running"):
+        if run.state not in ("quarantined", "queued", "running"):
             return {}
         state = _State(run)
         try:
             await self._go_on(principal, job, run)
+            if self._quarantine.holds(run):
+                run = await self._released(principal, job, run)
             async with self._uow.begin(principal) as turn:
                 if not await turn.loading.take_turn():
                     raise AnotherImport
@@ -156,9 +183,28 @@ class IngestionService:
             await self._end(principal, job, run, "done", None)
         return state.since_start()
 
-    def _mapping(
-        self, principal: Principal, upload: Upload, first: bytes
-    ) -> tuple[ColumnMapping, str | None, str | None]:
+    async def _released(self, principal: Principal, job: Job, run: ImportRun) -> ImportRun:
+        """Let a file out of quarantine that the scanner finds clean, and see what it is."""
+        await self._quarantine.judge(principal, run, self._parts(principal, run))
+        read = None
+        if run.state == "quarantined":
+            upload = _upload_of(run, self._parts(principal, run))
+            read = await self._read(principal, upload, (await _begin(upload.content))[0])
+        async with self._uow.begin(principal) as tx:
+            await tx.jobs.advance(job, done=run.watermark, total=None)
+            await tx.files.judged(run.file_id, "clean", keep=True)
+            if read:
+                kind = read.mapping.kind
+                same = await tx.imports.same_content(kind, run.content_hash, but=run.import_id)
+                if same and not upload.force:
+                    raise AlreadyImported(import_id=str(same))
+                mapping = _kept(upload, read) | {k: v for k, v in run.mapping.items() if k == "pool"}
+                await tx.imports.release(run.import_id, kind=kind, preset=read.preset, mapping=mapping)
+            await tx.journal.audit("imports.release", "import", run.import_id)
+            await tx.commit()
+        return await self._run_of(principal, job)
+
+    async def _read(self, principal: Principal, upload: Upload, first: bytes) -> _Read:
         """The mapping to use, bound once to the first rows: a wrong header is refused before anything is kept."""
         preset = preset_named(upload.preset) if upload.preset else None
         delimiter = upload.delimiter or (preset.delimiter if preset else None)
@@ -168,7 +214,7 @@ class IngestionService:
             encoding=upload.encoding,
             delimiter=delimiter,
         )
-        found = head(first, options)
+        found = await self._reader.look(first, options)
         if upload.mapping is None and preset is None:
             name = recognise(found.header)
             if name is None:
@@ -181,7 +227,7 @@ class IngestionService:
             raise UnrecognisedFile(f"The file is one of {mapping.kind}, not of {upload.kind}.")
         check(mapping)
         bind(found.header, mapping, time_zone=principal.time_zone, currency=principal.currency, sample=found.sample)
-        return mapping, preset.name if preset else None, delimiter
+        return _Read(mapping, preset.name if preset else None, delimiter)
 
     async def _run_of(self, principal: Principal, job: Job) -> ImportRun:
         async with self._uow.begin(principal) as tx:
@@ -192,12 +238,22 @@ class IngestionService:
 
     async def _checked(self, principal: Principal, job: Job, run: ImportRun) -> int:
         """Read the whole file once without applying anything; returns the number of its rows."""
-        reader = BatchReader(_mapping_of(run), self._options(principal, run, skip_rows=1 << 62))
-        async for part in self._parts(principal, run):
-            await asyncio.to_thread(_drain, reader, part)
-            await self._go_on(principal, job, run)
-        await asyncio.to_thread(lambda: list(reader.finish()))
-        return reader.rows_read
+        options = self._options(principal, run, skip_rows=1 << 62)
+        batcher = Batcher(_mapping_of(run), options)
+
+        async def parts() -> AsyncIterator[bytes]:
+            async for part in self._parts(principal, run):
+                yield part
+                await self._go_on(principal, job, run)
+
+        async with aclosing(self._reader.blocks(parts(), options, size=run.size, counting=True)) as blocks:
+            async for block in blocks:
+                if isinstance(block, int):
+                    batcher.count(block)
+                else:
+                    _drain(batcher, block)
+        list(batcher.end())
+        return batcher.rows_read
 
     async def _go_on(self, principal: Principal, job: Job, run: ImportRun) -> None:
         async with self._uow.begin(principal) as tx:
@@ -205,15 +261,18 @@ class IngestionService:
             await tx.commit()
 
     async def _apply(self, principal: Principal, job: Job, run: ImportRun, state: "_State", total: int) -> None:
-        """Parse ahead in a thread while the batch before is being applied: both cores are at work."""
+        """Judge rows ahead in a thread while the batch before is being applied: both cores are at work."""
         queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
 
         async def parse() -> None:
-            reader = BatchReader(_mapping_of(run), self._options(principal, run, skip_rows=run.watermark))
-            async for part in self._parts(principal, run):
-                for batch in await asyncio.to_thread(_drain, reader, part):
-                    await queue.put(batch)
-            for batch in await asyncio.to_thread(lambda: list(reader.finish())):
+            options = self._options(principal, run, skip_rows=run.watermark)
+            batcher = Batcher(_mapping_of(run), options)
+            async with aclosing(self._reader.blocks(self._parts(principal, run), options, size=run.size)) as blocks:
+                async for block in blocks:
+                    assert not isinstance(block, int)
+                    for batch in await asyncio.to_thread(_drain, batcher, block):
+                        await queue.put(batch)
+            for batch in list(batcher.end()):
                 await queue.put(batch)
             await queue.put(None)
 
@@ -320,6 +379,11 @@ class IngestionService:
         async with self._uow.begin(principal) as tx:
             await tx.jobs.finish(job, state, told)
             await tx.imports.finish(run.import_id, state, told)
+            if isinstance(error, FileInfected):
+                await tx.files.judged(run.file_id, "infected", keep=False)
+                await tx.journal.audit("imports.infected", "import", run.import_id, signature=error.extra["signature"])
+            elif isinstance(error, FileNotScanned) or (run.state == "quarantined" and state == "cancelled"):
+                await tx.files.judged(run.file_id, "given-up", keep=False)
             await tx.journal.audit("imports.end", "import", run.import_id, state=state)
             await tx.commit()
 
@@ -373,13 +437,36 @@ def _unplaced(draft: Draft) -> Draft:
     return replace(draft, changes={name: value for name, value in draft.changes.items() if name != "curator_id"})
 
 
+def _kept(upload: Upload, read: _Read | None) -> dict[str, Any]:
+    """What an import keeps of how its file is to be read; in quarantine, all that its sender has said."""
+    if read:
+        return asdict(read.mapping) | {"encoding": upload.encoding, "delimiter": read.delimiter}
+    asked = {"kind": upload.kind, "preset": upload.preset, "delimiter": upload.delimiter, "force": upload.force}
+    mapping = asdict(upload.mapping) if upload.mapping else None
+    return {"encoding": upload.encoding, "asked": asked | {"mapping": mapping}}
+
+
+def _upload_of(run: ImportRun, content: AsyncIterable[bytes]) -> Upload:
+    """The upload as it came, from what is kept of it in quarantine."""
+    asked = dict(run.mapping["asked"])
+    mapping = asked.pop("mapping")
+    return Upload(
+        name="",
+        content=content,
+        mapping=ColumnMapping(**mapping) if mapping else None,
+        source=run.source,
+        encoding=run.mapping["encoding"],
+        **asked,
+    )
+
+
 def _mapping_of(run: ImportRun) -> ColumnMapping:
     known = {name: value for name, value in run.mapping.items() if name not in ("encoding", "delimiter", "pool")}
     return ColumnMapping(**known)
 
 
-def _drain(reader: BatchReader, part: bytes) -> list[Batch]:
-    return list(reader.feed(part))
+def _drain(batcher: Batcher, block: Block) -> list[Batch]:
+    return list(batcher.take(block))
 
 
 async def _next(queue: "asyncio.Queue[Batch | None]", parsing: "asyncio.Task[None]") -> Batch | None:
@@ -391,17 +478,18 @@ async def _next(queue: "asyncio.Queue[Batch | None]", parsing: "asyncio.Task[Non
     return await getting
 
 
-async def _begin(content: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
+async def _begin(content: AsyncIterable[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
     """The first bytes of a stream, and the whole stream."""
     first = bytearray()
-    async for piece in content:
+    pieces = aiter(content)
+    async for piece in pieces:
         first += piece
         if len(first) >= _HEAD:
             break
 
     async def whole() -> AsyncIterator[bytes]:
         yield bytes(first)
-        async for piece in content:
+        async for piece in pieces:
             yield piece
 
     return bytes(first), whole()
