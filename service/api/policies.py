@@ -70,12 +70,6 @@ class RevealPolicyIn(Input):
     tenant_ceiling_day: Count | None = Field(None, description="All people of the tenant together.")
 
 
-class QuarantinePolicyIn(Input):
-    wait_hours: Annotated[int, Field(ge=1, le=720)] | None = Field(
-        None, description="How long an upload waits for a virus scanner that does not answer before it is given up."
-    )
-
-
 class PoliciesIn(Input):
     """Members that are named are set; null goes back to what is usual."""
 
@@ -85,7 +79,6 @@ class PoliciesIn(Input):
     )
     contact_probes_per_hour: Annotated[int, Field(ge=0, le=100_000)] | None = None
     privacy: PrivacyPolicyIn = Field(default_factory=PrivacyPolicyIn)
-    quarantine: QuarantinePolicyIn = Field(default_factory=QuarantinePolicyIn)
     reveals: RevealPolicyIn = Field(default_factory=RevealPolicyIn)
     exports: ExportsPolicyIn = Field(default_factory=ExportsPolicyIn)
     quarantine: QuarantinePolicyIn = Field(default_factory=QuarantinePolicyIn)
@@ -123,17 +116,12 @@ class RevealPolicyOut(BaseModel):
     tenant_ceiling_day: int = Field(examples=[10000])
 
 
-class QuarantinePolicyOut(BaseModel):
-    wait_hours: int = Field(examples=[24])
-
-
 class PoliciesOut(BaseModel):
     """What holds now, be it decided or usual."""
 
     imports_into: Into
     contact_probes_per_hour: int
     privacy: PrivacyPolicyOut
-    quarantine: QuarantinePolicyOut
     reveals: RevealPolicyOut
     exports: ExportsPolicyOut
     quarantine: QuarantinePolicyOut
@@ -147,7 +135,6 @@ def _shown(policies: Mapping[str, Any]) -> dict[str, Any]:
             "access_days": (due_on(policies, "access", _A_DAY) - _A_DAY).days,
             "erasure_days": (due_on(policies, "erasure", _A_DAY) - _A_DAY).days,
         },
-        "quarantine": {"wait_hours": wait_limit(policies) // timedelta(hours=1)},
         "reveals": asdict(policy_of(policies.get("reveals", {}))),
         "exports": asdict(ExportPolicy.of(policies)),
         "quarantine": {"wait_hours": wait_limit(policies) // timedelta(hours=1)},

@@ -1,26 +1,26 @@
 """Exports in Postgres: their rows, and the CSV that the server itself writes, so that Python never parses a row.
 
-Cells that somebody typed are made harmless by the same rule that `cells.neutralise` states; first a look at the first
-sign, which settles nearly all of them for a tenth of what the pattern costs. Contacts in clear are read by the one
-role that may, in the caller's transaction and reach.
+Contacts in clear are read by the one role that may, in the caller's transaction and reach.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
 
 from service.db.customer_search import FILTERS
 from service.db.errors import translate
+from service.db.export_cells import harmless, marked
 from service.db.purchases import PgPurchases
 from service.db.session import REVEAL, Session
 from service.db.statement import Statement, sql
-from service.domain.exports.cells import NUMBER, PHONE, PHONE_SIGNS, PLAIN_STARTS, risky
+from service.domain.exports.agreement import APPROVAL_HOURS
 from service.domain.exports.columns import Column, Part
+from service.domain.exports.marks import CARRIERS, MarkKey
 from service.domain.exports.policy import ExportPlan, ExportRequest
 from service.domain.exports.ports import Sink, StoredExport
 from service.domain.ids import new_id
@@ -29,24 +29,42 @@ from service.domain.segmentation.rfm import Cuts, Monetary
 from service.domain.segmentation.rfm_groups import Scores
 
 _ADD = sql("""
-    INSERT INTO exports (tenant_id, export_id, staff_id, job_id, what, request, columns, format, purpose)
-    VALUES (:tenant, :export_id, :staff_id, :job_id, :what, :request, :columns, 'csv', :purpose)
+    INSERT INTO exports (tenant_id, export_id, staff_id, job_id, what, request, columns, format, purpose,
+        kind, state, asked_rows, needs)
+    VALUES (:tenant, :export_id, :staff_id, :job_id, :what, :request, :columns, 'csv', :purpose,
+        :kind, CASE WHEN :needs = 0 THEN 'queued' ELSE 'awaiting_approval' END, :asked_rows, :needs)
 """)
-# Whether there is a file only the export knows; how the work stands otherwise, its job.
-_CARD = """
-    SELECT e.export_id, e.job_id, e.staff_id, e.what, e.columns, e.format, e.purpose, e.request, e.rows, e.file_id,
-           CASE WHEN e.state = 'done' THEN 'done' ELSE j.state END AS state, j.done, j.total,
-           f.size AS bytes, f.sha256, f.expires_at, coalesce(e.error, j.error) AS error, e.created_at, e.finished_at
+# Two files asked for at once are not both below the threshold for themselves.
+_MY_TURN = sql("SELECT pg_advisory_xact_lock(hashtextextended('exports ' || :staff_id::uuid::text, 0))")
+_LATELY = sql("""
+    SELECT coalesce(sum(greatest(asked_rows, rows)), 0)::bigint FROM exports
+    WHERE tenant_id = :tenant AND staff_id = :staff_id AND export_id <> :except_id AND needs = 0
+        AND state IN ('queued', 'running', 'done') AND created_at > now() - interval '24 hours'
+""")
+# How the work stands its job knows, as long as there is one at work.
+CARD = f"""
+    SELECT e.export_id, e.job_id, e.staff_id, s.name AS staff_name, e.what, e.columns, e.format, e.purpose, e.request,
+           e.rows, e.file_id, e.kind, e.asked_rows, e.asked_at, e.needs, e.round, e.fetches,
+           CASE WHEN e.state = 'awaiting_approval' AND e.asked_at < now() - interval '{APPROVAL_HOURS} hours'
+                   THEN 'lapsed'
+               WHEN e.state IN ('queued', 'running') THEN coalesce(j.state, e.state) ELSE e.state END AS state,
+           coalesce(j.done, 0) AS done, j.total, f.size AS bytes, f.sha256, f.expires_at,
+           coalesce(e.error, j.error) AS error, e.created_at, e.finished_at,
+           (SELECT coalesce(jsonb_agg(jsonb_build_object('staff_id', a.staff_id, 'at', a.created_at)
+                ORDER BY a.created_at), '[]') FROM export_approvals a
+            WHERE a.tenant_id = e.tenant_id AND a.export_id = e.export_id AND a.round = e.round) AS approvals
     FROM exports e
-    JOIN jobs j ON j.tenant_id = e.tenant_id AND j.job_id = e.job_id
+    LEFT JOIN staff s ON s.tenant_id = e.tenant_id AND s.staff_id = e.staff_id
+    LEFT JOIN jobs j ON j.tenant_id = e.tenant_id AND j.job_id = e.job_id
     LEFT JOIN files f ON f.tenant_id = e.tenant_id AND f.file_id = e.file_id
     WHERE e.tenant_id = :tenant
 """
-_BY_ID = sql(f"{_CARD} AND e.export_id = :export_id")
-_PAGE = sql(f"{_CARD} AND e.export_id < :before ORDER BY e.export_id DESC LIMIT :limit")
+_BY_ID = sql(f"{CARD} AND e.export_id = :export_id")
+_PAGE = sql(f"{CARD} AND e.export_id < :before ORDER BY e.export_id DESC LIMIT :limit")
 _AFTER_ALL = UUID(int=(1 << 128) - 1)
 _SETTLE = sql("""
-    UPDATE exports SET state = :state, rows = :rows, file_id = :file_id, error = :error, finished_at = now(),
+    UPDATE exports SET state = :state, rows = :rows, file_id = :file_id, error = :error, mark = :mark,
+        finished_at = now(),
         request = request || jsonb_build_object('clear', :clear::boolean)
     WHERE tenant_id = :tenant AND export_id = :export_id
 """)
@@ -77,7 +95,7 @@ _RECORD = sql("""
 _EXPRESSIONS = {
     "external_ids": "x.external_ids",
     "birth_date": "CASE WHEN c.birth_year_known THEN c.birth_date::text ELSE to_char(c.birth_date, '--MM-DD') END",
-    "tags": "array_to_string(nullif(c.tags, '{}'), ' ')",
+    "tags": "array_to_string(nullif(c.tags, '{}'), '|')",
     "curator": "s.name",
     "team": "m.name",
     "channel": "h.name",
@@ -104,12 +122,23 @@ _JOINS = {
 }
 
 
+# As stored, without what a spreadsheet could run, and marked besides.
+Style = Literal["exact", "harmless", "marked"]
+
+
 class PgExports:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._choice: UUID | None = None
 
-    async def add(self, export_id: UUID, job_id: UUID, request: ExportRequest, plan: ExportPlan) -> None:
+    async def lately(self, except_id: UUID) -> int:
+        staff_id = self._session.principal.staff_id
+        await self._session.execute(_MY_TURN, staff_id=staff_id)
+        return int(await self._session.fetchval(_LATELY, staff_id=staff_id, except_id=except_id))
+
+    async def add(
+        self, export_id: UUID, job_id: UUID | None, request: ExportRequest, plan: ExportPlan, *, rows: int, needs: int
+    ) -> None:
         principal = self._session.principal
         await self._session.execute(
             _ADD,
@@ -120,6 +149,9 @@ class PgExports:
             request=_kept(request) | {"scopes": sorted(principal.scopes)},
             columns=plan.names,
             purpose=request.purpose,
+            kind=request.kind,
+            asked_rows=rows,
+            needs=needs,
         )
 
     async def card(self, export_id: UUID) -> Mapping[str, Any] | None:
@@ -130,7 +162,7 @@ class PgExports:
 
     async def find(self, export_id: UUID) -> StoredExport | None:
         row = await self.card(export_id)
-        return None if row is None else _stored(row)
+        return None if row is None else stored(row)
 
     async def settle(
         self,
@@ -140,10 +172,11 @@ class PgExports:
         rows: int | None = None,
         file_id: UUID | None = None,
         clear: bool = False,
+        mark: bytes | None = None,
         error: Mapping[str, Any] | None = None,
     ) -> None:
         await self._session.execute(
-            _SETTLE, export_id=export_id, state=state, rows=rows, file_id=file_id, clear=clear, error=error
+            _SETTLE, export_id=export_id, state=state, rows=rows, file_id=file_id, clear=clear, mark=mark, error=error
         )
 
     async def choose(self, basis: Basis, monetary: Monetary, scores: Cuts, wanted: Sequence[Scores]) -> None:
@@ -161,14 +194,24 @@ class PgExports:
         )
 
     async def stream(
-        self, plan: ExportPlan, request: ExportRequest, currency: str, sink: Sink, *, expected: int
+        self,
+        plan: ExportPlan,
+        request: ExportRequest,
+        currency: str,
+        sink: Sink,
+        *,
+        expected: int,
+        key: MarkKey | None = None,
     ) -> int:
         few = expected <= _FEW
-        statement = rows_of(plan.columns, plan.clear, frozenset(request.filters), self._choice is not None, few)
+        style = "exact" if plan.exact else "harmless" if key is None else "marked"
+        filters = frozenset(request.filters)
+        statement = rows_of(plan.columns, plan.clear, filters, self._choice is not None, few, style)
         values = {
             "tenant": self._session.principal.tenant_id,
             "currency": currency,
             "choice": self._choice,
+            **({} if key is None else {f"mark_{form}": one for form, one in key.keys.items()}),
             **request.filters,
         }
         await self._session.command(_ROOM if few else _ROOM_FOR_MANY)
@@ -203,23 +246,12 @@ class PgExports:
         await self._session.execute(_RECORD, export_id=export_id, chunks=list(chunks))
 
 
-def harmless(cell: str) -> str:
-    """`cells.neutralise` as SQL over an expression of text; NULL stays NULL."""
-    # An odd bucket lies within a range of plain first signs; nearly every cell is settled there, read once.
-    borders = ",".join(f"{first},{last + 1}" for first, last in PLAIN_STARTS)
-    whole = f"octet_length({cell}) BETWEEN {PHONE_SIGNS[0]} AND {PHONE_SIGNS[1]}"
-    return (
-        f"CASE WHEN width_bucket(ascii({cell}), '{{{borders}}}'::int[]) % 2 = 1 THEN {cell}"
-        f" WHEN {cell} ~ '^{PHONE}$' AND (strpos({cell}, ' ') > 0 OR {whole}) THEN {cell}"
-        f" WHEN {cell} ~ '^{NUMBER}$' THEN {cell}"
-        f" WHEN {cell} ~ '{risky(lowest=1)}' THEN '''' || {cell} ELSE {cell} END"
-    )
-
-
 @lru_cache(maxsize=256)
-def rows_of(columns: tuple[Column, ...], clear: bool, filters: frozenset[str], chosen: bool, few: bool) -> Statement:
+def rows_of(
+    columns: tuple[Column, ...], clear: bool, filters: frozenset[str], chosen: bool, few: bool, style: Style
+) -> Statement:
     """The query behind one shape of file."""
-    cells = ", ".join(f'{_cell(column)} AS "{column.name}"' for column in columns)
+    cells = ", ".join(f'{_cell(column, clear, style)} AS "{column.name}"' for column in columns)
     parts = dict.fromkeys(column.part for column in columns)
     joins = [_JOINS[part] for part in parts if part in _JOINS]
     if Part.IDS in parts:
@@ -252,9 +284,14 @@ def _contacts(columns: Sequence[Column], shown: str) -> str:
     )
 
 
-def _cell(column: Column) -> str:
+def _cell(column: Column, clear: bool, style: Style) -> str:
     expression = _EXPRESSIONS.get(column.name, f"c.{column.name}")
-    return harmless(expression) if column.typed else expression
+    if not column.typed or style == "exact":
+        return expression
+    form = CARRIERS.get(column.name)
+    if style == "harmless" or form is None or (column.part is Part.CONTACTS and not clear):
+        return harmless(expression)
+    return marked(form, expression)
 
 
 @lru_cache(maxsize=256)
@@ -285,17 +322,22 @@ def _kept(request: ExportRequest) -> dict[str, Any]:
     return {name: asdict(request)[name] for name in ("group", "filters", "delimiter", "bom")}
 
 
-def _stored(row: Mapping[str, Any]) -> StoredExport:
+_STORED = ("export_id", "staff_id", "state", "rows", "file_id", "asked_rows", "needs", "round", "fetches")
+
+
+def stored(row: Mapping[str, Any]) -> StoredExport:
     kept = row["request"]
     request = ExportRequest(
         what=row["what"],
         purpose=row["purpose"],
         columns=tuple(row["columns"]),
+        kind=row["kind"],
         **{name: kept[name] for name in ("group", "filters", "delimiter", "bom")},
     )
     return StoredExport(
-        **{name: row[name] for name in ("export_id", "staff_id", "state", "rows", "file_id")},
+        **{name: row[name] for name in _STORED},
         request=request,
         scopes=kept["scopes"],
         clear=bool(kept.get("clear")),
+        approvers=[UUID(one["staff_id"]) for one in row["approvals"]],
     )

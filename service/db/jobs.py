@@ -103,20 +103,26 @@ class PgJobs:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def enqueue(self, kind: str, *, unit: str, request: Mapping[str, Any]) -> UUID:
-        """Queue work in this transaction; the payload names job, tenant and person, and nothing else."""
+    async def enqueue(
+        self, kind: str, *, unit: str, request: Mapping[str, Any], behalf: tuple[UUID, Sequence[str]] | None = None
+    ) -> UUID:
+        """Queue work in this transaction; the payload names job, tenant and person, and nothing else.
+
+        On another's `behalf` (his id, and the scopes that he asked with) it is his work; row policies let only who
+        reaches the whole tenant write that.
+        """
         job_id = new_id()
         principal = self._session.principal
-        scopes = sorted(principal.scopes)
+        staff_id, scopes = behalf or (principal.staff_id, sorted(principal.scopes))
         await self._session.execute(
             _ADD,
             job_id=job_id,
-            staff_id=principal.staff_id,
+            staff_id=staff_id,
             kind=kind,
             unit=unit,
-            request=dict(request) | {_SCOPES: scopes},
+            request=dict(request) | {_SCOPES: list(scopes)},
         )
-        payload = orjson.dumps({"job": str(job_id), "tenant": principal.tenant, "staff": str(principal.staff_id)})
+        payload = orjson.dumps({"job": str(job_id), "tenant": principal.tenant, "staff": str(staff_id)})
         await self._session.fetch(_ENQUEUE, payload=[payload])
         return job_id
 

@@ -7,11 +7,13 @@ from service.db.session import Session
 from service.db.statement import sql
 
 _READ = sql("SELECT policies FROM tenants WHERE tenant_id = :tenant")
-# Members are set one by one, those of `privacy` too, and a null takes one back.
+# Members are set one by one, those of a section (`privacy`, `exports` …) too, and a null takes one back.
 _WRITE = sql("""
-    UPDATE tenants SET policies = jsonb_strip_nulls(policies || (:changes::jsonb - 'privacy') || jsonb_build_object(
-        'privacy', coalesce(policies -> 'privacy', '{}'::jsonb) || coalesce(:changes::jsonb -> 'privacy', '{}'::jsonb)))
-    WHERE tenant_id = :tenant RETURNING policies
+    UPDATE tenants t SET policies = jsonb_strip_nulls(t.policies || (
+        SELECT coalesce(jsonb_object_agg(c.key, CASE WHEN jsonb_typeof(c.value) = 'object'
+            THEN coalesce(t.policies -> c.key, '{}'::jsonb) || c.value ELSE c.value END), '{}'::jsonb)
+        FROM jsonb_each(:changes::jsonb) c))
+    WHERE t.tenant_id = :tenant RETURNING t.policies
 """)
 
 

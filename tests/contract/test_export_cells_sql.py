@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.db.exports import harmless
+from service.db.export_cells import harmless
 from service.domain.exports.cells import PLAIN_STARTS, SKIPPED, TRIGGERS, neutralise
 from tests.postgres import TestDatabase
 from tests.shared_data import shared_data

@@ -1,5 +1,5 @@
 """Who may take out what: nothing without `exports:create`, nothing that the caller could not read, contacts masked
-without `contacts:reveal`.
+without `contacts:reveal`. A migration is all or nothing: every column in clear, over the whole tenant.
 
 A job runs with what was asked for: the rights of the request, less those that have been withdrawn since, and never the
 wider ones that the staff row may allow beside them.
@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from service.domain.access import Principal, Reach, Scope, grant, widest_reach
 from service.domain.errors import Rejected
+from service.domain.exports.agreement import Kind
 from service.domain.exports.columns import COLUMNS, Column, Part, close_to
+from service.domain.exports.errors import MigrationIsWhole, MigrationNeedsAll
 from service.domain.segmentation.rfm_groups import DEFAULT_GROUPS
 
 _WIDTH = {Reach.OWN: 0, Reach.TEAM: 1, Reach.TENANT: 2}
@@ -47,32 +49,48 @@ class ExportRequest:
     filters: Mapping[str, str] = field(default_factory=dict)
     delimiter: str = ","
     bom: bool = False
+    kind: Kind = "plain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportPlan:
-    """What will be written; `clear` = contacts are shown, which is a reveal of every row."""
+    """What will be written; `clear` = contacts are shown, which is a reveal of every row; `exact` = each cell is
+    written as it is stored, without a mark and with what a spreadsheet could run."""
 
     what: str
     columns: tuple[Column, ...]
     clear: bool
+    exact: bool = False
 
     @property
     def names(self) -> list[str]:
         return [column.name for column in self.columns]
 
 
-def decide(principal: Principal, what: str, columns: Sequence[str] | None) -> ExportPlan:
+def decide(principal: Principal, what: str, columns: Sequence[str] | None, kind: Kind = "plain") -> ExportPlan:
     """What this caller gets; without `columns` all that he may see. Raises MissingScope, UnknownColumn …"""
     principal.require(Scope.EXPORTS_CREATE)
     principal.require(Scope.CUSTOMERS_READ)
     if what != "customers":
         raise NotExportable(what=["customers"])
+    if kind == "migration":
+        return _whole(principal, what, columns)
     chosen = _all_for(principal) if columns is None else _named(columns)
     for column in chosen:
         principal.require(column.needs)
     contacts = any(column.part is Part.CONTACTS for column in chosen)
     return ExportPlan(what=what, columns=chosen, clear=contacts and principal.may(Scope.CONTACTS_REVEAL))
+
+
+def _whole(principal: Principal, what: str, columns: Sequence[str] | None) -> ExportPlan:
+    # As it was kept with its request, a migration names all columns; named by a person, they are refused before.
+    if columns is not None and tuple(columns) != tuple(COLUMNS):
+        raise MigrationIsWhole(pointer="/columns")
+    if principal.reach is not Reach.TENANT:
+        raise MigrationNeedsAll
+    for scope in (Scope.CONTACTS_REVEAL, *(column.needs for column in COLUMNS.values())):
+        principal.require(scope)
+    return ExportPlan(what=what, columns=tuple(COLUMNS.values()), clear=True, exact=True)
 
 
 def check_group(principal: Principal, group: str | None) -> None:

@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from service.domain.exports.marks import MarkKey
 from service.domain.exports.policy import ExportPlan, ExportRequest
 from service.domain.files import Files
 from service.domain.idempotency import Idempotency
@@ -14,13 +16,15 @@ from service.domain.segmentation.basis import Basis
 from service.domain.segmentation.ports import Purchases
 from service.domain.segmentation.rfm import Cuts, Monetary
 from service.domain.segmentation.rfm_groups import Scores
+from service.domain.staff import Policies
 
 Sink = Callable[[bytes], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredExport:
-    """An export as it stands; `scopes` are those it was asked for with, `clear` is whether the file shows contacts."""
+    """An export as it stands; `scopes` are those it was asked for with, `clear` is whether the file shows contacts,
+    `asked_rows` what was agreed to, `approvers` who has agreed in this round."""
 
     export_id: UUID
     staff_id: UUID
@@ -30,11 +34,22 @@ class StoredExport:
     clear: bool
     rows: int | None
     file_id: UUID | None
+    asked_rows: int
+    needs: int
+    round: int
+    fetches: int
+    approvers: Sequence[UUID]
 
 
 class Exports(Protocol):
-    async def add(self, export_id: UUID, job_id: UUID, request: ExportRequest, plan: ExportPlan) -> None:
-        """A new export, asked for with the scopes of the transaction's principal."""
+    async def lately(self, except_id: UUID) -> int:
+        """Rows that the caller took out in the last day without anybody's word; copies of him wait their turn."""
+        ...
+
+    async def add(
+        self, export_id: UUID, job_id: UUID | None, request: ExportRequest, plan: ExportPlan, *, rows: int, needs: int
+    ) -> None:
+        """A new export, asked for with the scopes of the transaction's principal; it waits for those it needs."""
         ...
 
     async def find(self, export_id: UUID) -> StoredExport | None: ...
@@ -56,11 +71,18 @@ class Exports(Protocol):
         ...
 
     async def stream(
-        self, plan: ExportPlan, request: ExportRequest, currency: str, sink: Sink, *, expected: int
+        self,
+        plan: ExportPlan,
+        request: ExportRequest,
+        currency: str,
+        sink: Sink,
+        *,
+        expected: int,
+        key: MarkKey | None = None,
     ) -> int:
         """Send the CSV, header included, to the sink as fast as it takes it; returns the number of rows.
 
-        `expected` is what `count` said; it chooses the way, not the rows.
+        `expected` is what `count` said; it chooses the way, not the rows. With a key the cells are marked by it.
         """
         ...
 
@@ -83,15 +105,75 @@ class Exports(Protocol):
         rows: int | None = None,
         file_id: UUID | None = None,
         clear: bool = False,
+        mark: bytes | None = None,
         error: Mapping[str, Any] | None = None,
     ) -> None:
         """The end of an export, whichever."""
         ...
 
 
+class Approvals(Protocol):
+    async def waiting(self, *, before: UUID | None, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Cards of exports that the caller may decide on and has not agreed to yet, the newest first."""
+        ...
+
+    async def find(self, export_id: UUID) -> StoredExport | None:
+        """The export, held until the transaction ends, so that deciders go one after the other."""
+        ...
+
+    async def fresh(self, export_id: UUID) -> Sequence[UUID]:
+        """Who has agreed in this round, as far as it is not too long ago."""
+        ...
+
+    async def agree(self, export: StoredExport) -> None:
+        """The caller's word for this round."""
+        ...
+
+    async def release(self, export: StoredExport) -> UUID:
+        """Queue its job, as its requester with the scopes of his request; returns the id."""
+        ...
+
+    async def reject(self, export_id: UUID, error: Mapping[str, Any]) -> None: ...
+
+    async def ask_again(self, export_id: UUID, *, rows: int, needs: int) -> None:
+        """A new round, for that many rows; the words given before are void."""
+        ...
+
+
+class Fetches(Protocol):
+    async def add_link(self, export_id: UUID, token_hash: bytes, expires_at: datetime) -> None:
+        """A link of the caller's."""
+        ...
+
+    async def use_link(self, export_id: UUID, token_hash: bytes) -> bool:
+        """Use the caller's link up; False when there is none, it was used, or its time is over."""
+        ...
+
+    async def count(self, export_id: UUID, *, first: bool) -> bool:
+        """One fetch more; with `first` only if there was none, False otherwise."""
+        ...
+
+    async def expire(self, file_id: UUID) -> None:
+        """The file has had its time; who is reading it reads on."""
+        ...
+
+    async def let_go(self, export_id: UUID) -> None:
+        """Delete the file of the export."""
+        ...
+
+
 class ExportsTransaction(Transaction, Protocol):
     @property
     def exports(self) -> Exports: ...
+
+    @property
+    def export_approvals(self) -> Approvals: ...
+
+    @property
+    def export_fetches(self) -> Fetches: ...
+
+    @property
+    def policies(self) -> Policies: ...
 
     @property
     def files(self) -> Files: ...

@@ -3,22 +3,24 @@
 The rows are read in one snapshot within the caller's reach and go to the file as they come, through a short queue: a
 second transaction of the same principal writes them, and file, counts and audit become visible together or not at all;
 so does the ledger, which tells by id whose records left with the file, read in the same snapshot.
-A file with contacts in clear is a reveal: its audit line is written before the first row is read. Only who asked for a
-file may fetch it, and only for a day.
+A file with contacts in clear is a reveal: its audit line is written before the first row is read. Where somebody must
+agree, there is no job before he has; and the job counts again, in the snapshot that it writes from.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import product
 from typing import Any
 from uuid import UUID
 
-from service.domain.access import Principal, Scope
-from service.domain.errors import Conflict, DomainError, Forbidden, NotFound, Unavailable
-from service.domain.exports.policy import ExportPlan, ExportRequest, check_fetch, check_group, decide
+from service.domain.access import Principal
+from service.domain.errors import DomainError, Unavailable
+from service.domain.exports.agreement import ExportPolicy, grown
+from service.domain.exports.errors import ApprovalNeeded, NoExport
+from service.domain.exports.marks import MarkKey, MarkKeys
+from service.domain.exports.policy import ExportPlan, ExportRequest, check_group, decide
 from service.domain.exports.ports import ExportsTransaction, StoredExport
 from service.domain.idempotency import Once
 from service.domain.ids import new_id
@@ -29,7 +31,7 @@ from service.domain.segmentation.basis import Basis
 from service.domain.segmentation.rfm import RfmScheme
 
 _TIMEOUT_MS = 3_600_000
-_KEPT = timedelta(days=1)
+_COUNTING_MS = 60_000
 _BOM = "\ufeff".encode()
 # Pieces come as the socket gives them, at most a quarter of a megabyte each.
 _WAITING = 16
@@ -38,55 +40,40 @@ _TELL_S = 1.0
 _PAGES_WAITING = 2
 
 
-class NoExport(NotFound):
-    code = "export-not-found"
-    title = "There is no such export within the caller's reach."
-
-
-class ExportNotReady(Conflict):
-    code = "export-not-ready"
-    title = "The export has no file: it is not done yet, or it has failed."
-
-
-class ExportExpired(NotFound):
-    code = "export-expired"
-    title = "The file of this export is kept for a day only; ask for a new one."
-
-
-class ExportOfAnother(Forbidden):
-    code = "export-of-another"
-    title = "Only the person who asked for an export may fetch its file."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Download:
-    file_id: UUID
-    name: str
-    media_type: str
-    size: int
-
-
 class ExportService:
-    def __init__(self, uow: UnitOfWork[ExportsTransaction], clock: Clock) -> None:
+    def __init__(self, uow: UnitOfWork[ExportsTransaction], clock: Clock, marks: MarkKeys) -> None:
         self._uow = uow
         self._clock = clock
+        self._marks = marks
 
     async def request(
         self, principal: Principal, request: ExportRequest, once: Once | None = None
-    ) -> tuple[UUID, UUID]:
-        """Queue an export; returns its id and its job's. The same idempotency key gives those of the one before."""
-        plan = decide(principal, request.what, request.columns)
+    ) -> tuple[UUID, UUID | None]:
+        """Ask for an export; returns its id and its job's, which there is none of while somebody has to agree. The same
+        idempotency key gives those of the one before."""
+        plan = decide(principal, request.what, request.columns, request.kind)
         check_group(principal, request.group)
+        rows = await self._count(principal, request)
         export_id = new_id()
         async with self._uow.begin(principal) as tx:
             if known := await tx.idempotency.recall(once):
-                return UUID(known["export_id"]), UUID(known["job_id"])
-            job_id = await tx.jobs.enqueue("export", unit="rows", request={"export_id": str(export_id)})
-            await tx.exports.add(export_id, job_id, request, plan)
-            await _audit(tx, "exports.request", export_id, request, plan, records=0)
-            await tx.idempotency.remember(once, 202, {"export_id": str(export_id), "job_id": str(job_id)})
+                return UUID(known["export_id"]), None if known["job_id"] is None else UUID(known["job_id"])
+            policy = ExportPolicy.of(await tx.policies.read())
+            needs = policy.approvals(request.kind, rows, await tx.exports.lately(export_id))
+            named = {"export_id": str(export_id)}
+            job_id = None if needs else await tx.jobs.enqueue("export", unit="rows", request=named)
+            await tx.exports.add(export_id, job_id, request, plan, rows=rows, needs=needs)
+            await _audit(tx, "exports.request", export_id, request, plan, records=0, rows=rows, needs=needs)
+            answer = named | {"job_id": None if job_id is None else str(job_id)}
+            await tx.idempotency.remember(once, 202, answer)
             await tx.commit()
         return export_id, job_id
+
+    async def _count(self, principal: Principal, request: ExportRequest) -> int:
+        """In a transaction of its own, which is not committed: the members of a group are noted in it."""
+        async with self._uow.begin(principal, snapshot=True, timeout_ms=_COUNTING_MS) as tx:
+            await self._choose_group(tx, principal, request.group)
+            return await tx.exports.count(request.filters)
 
     async def run(self, principal: Principal, job: Job) -> None:
         """Carry an export out, with the rights of the request that the staff row still allows."""
@@ -99,46 +86,16 @@ class ExportService:
             await self._carry_out(principal, job, stored)
         except (Superseded, Unavailable):
             raise
+        except ApprovalNeeded as error:
+            await self._ask_again(principal, job, stored, error)
         except DomainError as error:
             await self._end(principal, job, export_id, error)
 
-    async def open_file(self, principal: Principal, export_id: UUID) -> Download:
-        """The file of a finished export, for the one who asked for it; the audit line is written before a byte goes."""
-        principal.require(Scope.EXPORTS_CREATE)
-        async with self._uow.begin(principal) as tx:
-            stored = await tx.exports.find(export_id)
-            if stored is None:
-                raise NoExport
-            if stored.staff_id != principal.staff_id:
-                raise ExportOfAnother
-            if stored.state != "done":
-                raise ExportNotReady(state=stored.state)
-            check_fetch(principal, stored.scopes, clear=stored.clear)
-            # Some time after a file has expired it is swept away, and its export names none any more.
-            file = None if stored.file_id is None else await tx.files.find(stored.file_id)
-            if file is None:
-                raise ExportExpired
-            await tx.journal.audit(
-                "exports.download", "export", export_id, records=stored.rows or 0, clear=stored.clear
-            )
-            await tx.commit()
-        return Download(file_id=file["file_id"], name=file["name"], media_type=file["media_type"], size=file["size"])
-
-    async def parts(self, principal: Principal, file: Download) -> AsyncIterator[bytes]:
-        """The bytes, part by part; a slow reader holds no connection."""
-        number = 0
-        while True:
-            async with self._uow.begin(principal) as tx:
-                part = await tx.files.part(file.file_id, number)
-            if part is None:
-                return
-            yield part
-            number += 1
-
     async def _carry_out(self, principal: Principal, job: Job, stored: StoredExport) -> None:
-        plan = decide(principal, stored.request.what, stored.request.columns)
-        check_group(principal, stored.request.group)
-        pipe = _Pipe()
+        request = stored.request
+        plan = decide(principal, request.what, request.columns, request.kind)
+        check_group(principal, request.group)
+        pipe = _Pipe(None if plan.exact else self._marks.of(principal.tenant_id, stored.export_id))
         await _together(
             self._read(principal, stored, plan, pipe),
             self._write(principal, job, stored, plan, pipe),
@@ -150,11 +107,14 @@ class ExportService:
         async with self._uow.begin(principal, snapshot=True, timeout_ms=_TIMEOUT_MS) as tx:
             await self._choose_group(tx, principal, request.group)
             total = pipe.total = await tx.exports.count(request.filters)
+            await _check_agreed(tx, stored, total)
             if plan.clear:
                 await _audit(tx, "contacts.reveal", stored.export_id, request, plan, records=total)
             if request.bom:
                 await pipe.put(_BOM)
-            pipe.rows = await tx.exports.stream(plan, request, principal.currency, pipe.put, expected=total)
+            pipe.rows = await tx.exports.stream(
+                plan, request, principal.currency, pipe.put, expected=total, key=pipe.key
+            )
             await pipe.close()
             async for chunks in tx.exports.taken(request):
                 await pipe.ledger.put(chunks)
@@ -169,13 +129,18 @@ class ExportService:
         now = self._clock.now()
         name = f"{plan.what}-{now:%Y-%m-%d}-{stored.export_id.hex[-8:]}.csv"
         async with self._uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
+            kept = timedelta(hours=ExportPolicy.of(await tx.policies.read()).kept_hours)
             file_id, size, digest = await tx.files.write(
-                pipe.pieces(), name=name, media_type="text/csv; charset=utf-8", expires_at=now + _KEPT
+                pipe.pieces(), name=name, media_type="text/csv; charset=utf-8", expires_at=now + kept
             )
             async for chunks in pipe.chunks():
                 await tx.exports.record(stored.export_id, chunks)
-            await tx.exports.settle(stored.export_id, "done", rows=pipe.rows, file_id=file_id, clear=plan.clear)
-            seal = {"bytes": size, "sha256": digest.hex()}
+            mark = None if pipe.key is None else pipe.key.check
+            await tx.exports.settle(
+                stored.export_id, "done", rows=pipe.rows, file_id=file_id, clear=plan.clear, mark=mark
+            )
+            approved = [str(one) for one in stored.approvers]
+            seal = {"bytes": size, "sha256": digest.hex(), "approved_by": approved, "marked": mark is not None}
             await pipe.told.wait()
             await _audit(tx, "exports.create", stored.export_id, stored.request, plan, records=pipe.rows, **seal)
             await tx.jobs.advance(job, done=pipe.rows, total=pipe.rows)
@@ -205,13 +170,38 @@ class ExportService:
         wanted = [cell for cell in every if scheme.groups.group_of(*cell) == group]
         await tx.exports.choose(basis, scheme.monetary, scores, wanted)
 
+    async def _ask_again(self, principal: Principal, job: Job, stored: StoredExport, error: ApprovalNeeded) -> None:
+        rows, needs = int(str(error.extra["rows"])), int(str(error.extra["needs"]))
+        async with self._uow.begin(principal) as tx:
+            await tx.export_approvals.ask_again(stored.export_id, rows=rows, needs=needs)
+            await tx.journal.audit(
+                "exports.ask_again", "export", stored.export_id, records=0, rows=rows, agreed=stored.asked_rows
+            )
+            await tx.jobs.finish(job, "failed", _problem(error))
+            await tx.commit()
+
     async def _end(self, principal: Principal, job: Job, export_id: UUID, error: DomainError) -> None:
         state = "cancelled" if isinstance(error, Cancelled) else "failed"
-        problem = {"type": f"/problems/{error.code}", "title": error.title, "detail": error.detail}
+        problem = _problem(error)
         async with self._uow.begin(principal) as tx:
             await tx.exports.settle(export_id, state, error=problem)
             await tx.jobs.finish(job, state, problem)
             await tx.commit()
+
+
+async def _check_agreed(tx: ExportsTransaction, stored: StoredExport, total: int) -> None:
+    """What is about to be written is what was agreed to, by as many as it takes. Raises ApprovalNeeded."""
+    if grown(stored.asked_rows, total):
+        policy = ExportPolicy.of(await tx.policies.read())
+        needs = policy.approvals(stored.request.kind, total, await tx.exports.lately(stored.export_id))
+        if needs:
+            raise ApprovalNeeded(rows=total, needs=max(needs, stored.needs))
+    elif stored.needs and len(await tx.export_approvals.fresh(stored.export_id)) < stored.needs:
+        raise ApprovalNeeded(rows=total, needs=stored.needs)
+
+
+def _problem(error: DomainError) -> dict[str, str]:
+    return {"type": f"/problems/{error.code}", "title": error.title, "detail": error.detail}
 
 
 async def _audit(
@@ -230,6 +220,7 @@ async def _audit(
         export_id,
         records=records,
         reason=request.purpose,
+        kind=request.kind,
         columns=plan.names,
         clear=plan.clear,
         group=request.group,
@@ -241,7 +232,8 @@ async def _audit(
 class _Pipe:
     """Bytes on their way from the reading to the writing transaction, a few pieces at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: MarkKey | None) -> None:
+        self.key = key
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=_WAITING)
         self.ledger: asyncio.Queue[Sequence[str] | None] = asyncio.Queue(maxsize=_PAGES_WAITING)
         self._lines = 0
