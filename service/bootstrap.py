@@ -7,6 +7,7 @@ import asyncpg
 import structlog
 
 from service.api.edge import Bounds
+from service.api.refusals import Refusals
 from service.api.security import Principals
 from service.api.services import Services
 from service.api.signing_keys import KeySource, PublishedKeys, SharedSecret
@@ -15,6 +16,7 @@ from service.clock import SystemClock
 from service.db.audit_seals import PgSealer
 from service.db.directory import PgDirectory
 from service.db.operations import PgOperations
+from service.db.refusals import PgRefusals
 from service.db.session import open_pool
 from service.db.sweep import PgSweep
 from service.db.unit_of_work import PgUnitOfWork
@@ -32,6 +34,7 @@ from service.domain.exports.service import ExportService
 from service.domain.finding.service import FindingService
 from service.domain.ingestion.service import IngestionService
 from service.domain.keeping.service import KeepingService
+from service.domain.leaks.service import LeakService
 from service.domain.orders.service import OrderService
 from service.domain.privacy.service import PrivacyService
 from service.domain.reveals.service import RevealService
@@ -151,6 +154,11 @@ def anchors(settings: Settings) -> AnchorFile:
     return AnchorFile(settings.audit.anchor_file or settings.state_dir / "audit.anchors", key)
 
 
+def audit_of(settings: Settings, pool: asyncpg.Pool) -> AuditService:
+    """The audit trail alone, for the operator."""
+    return AuditService(PgUnitOfWork(pool), SystemClock(), anchors(settings))
+
+
 async def build_container(settings: Settings) -> Container:
     """Connect, refuse an unsafe login, and join the parts."""
     pool = await open_pool(database_url(settings), size=settings.database.pool_size)
@@ -196,7 +204,9 @@ async def build_container(settings: Settings) -> Container:
         around=AroundService(uow, clock),
         access=AccessService(uow, clock, request_tokens(settings)),
         privacy=PrivacyService(uow, clock),
+        leaks=LeakService(uow, clock, lookup.of),
         audit=AuditService(uow, clock, anchor_file),
+        refusals=Refusals(PgRefusals(uow)),
         reveals=RevealService(uow),
         batch_items=settings.limits.batch_items,
         region=region,

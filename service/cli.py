@@ -23,6 +23,8 @@ from service.settings import Settings, env_example, every_setting
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Clientbase: the customer base of a company.")
 tenant_app = typer.Typer(no_args_is_help=True, help="Tenants of this installation.")
 app.add_typer(tenant_app, name="tenant")
+audit_app = typer.Typer(no_args_is_help=True, help="The audit trail, its seals and its anchors.")
+app.add_typer(audit_app, name="audit")
 _DEFAULT_PORT = 8000
 
 
@@ -167,6 +169,31 @@ def create_tenant(
     with _database(Settings()) as settings:
         tenant_id = asyncio.run(create(_owner_url(settings)))
     typer.echo(f"Tenant {name} has the number {tenant_id}; its administrator is {admin!r}.")
+
+
+@audit_app.command("verify")
+def verify_audit(
+    tenant: Annotated[str | None, typer.Option(help="Slug of one tenant; all of them unless named.")] = None,
+) -> None:
+    """Hold every seal against its row, its chain and the anchors; name what was edited, removed, put in or cut."""
+    from service.bootstrap import audit_of, database_url
+    from service.db.audit_seals import PgSealer
+    from service.db.session import open_pool
+    from service.jobs.verifying import verify_all
+
+    async def verify(settings: Settings) -> bool:
+        pool = await open_pool(database_url(settings), size=2)
+        try:
+            tenants = [one for one in await PgSealer(pool).tenants() if tenant in (None, one[1])]
+            if not tenants:
+                raise typer.BadParameter(f"there is no tenant {tenant}")
+            return await verify_all(audit_of(settings, pool), tenants, Console())
+        finally:
+            await pool.close()
+
+    with _database(Settings()) as settings:
+        intact = asyncio.run(verify(settings))
+    raise typer.Exit(0 if intact else 1)
 
 
 @app.command()

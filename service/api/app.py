@@ -13,6 +13,7 @@ from service.api import (
     around,
     assignments,
     attributes,
+    audit,
     changes,
     channels,
     customer_search,
@@ -23,6 +24,7 @@ from service.api import (
     health,
     imports,
     jobs,
+    leaks,
     openapi,
     orders,
     overview,
@@ -61,6 +63,7 @@ _MODULES = (
     imports,
     exports,
     jobs,
+    leaks,
     overview,
     staff,
     deputies,
@@ -69,6 +72,7 @@ _MODULES = (
     changes,
     channels,
     tags,
+    audit,
     timeline,
     terms,
     revocations,
@@ -114,7 +118,9 @@ def assemble(opened: Opened | None = None, bounds: Bounds = Bounds()) -> FastAPI
         async with opened() as services:
             app.state.services = services
             late.principals = services.principals
+            edge.refusals = services.refusals
             yield
+            await services.refusals.aclose()
 
     app = Application(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for module in _MODULES:
@@ -129,13 +135,14 @@ def assemble(opened: Opened | None = None, bounds: Bounds = Bounds()) -> FastAPI
         callers=Quota("caller", limit=bounds.caller_per_minute),
         addresses=Quota("address", limit=bounds.address_per_minute),
     )
-    app.around = Edge(
+    edge = Edge(
         gate,
         requests=telemetry.REQUESTS,
         latency=telemetry.LATENCY,
         unavailable=telemetry.UNAVAILABLE,
         bounds=bounds,
     )
+    app.around = edge
     return app
 
 

@@ -1,4 +1,5 @@
-"""The outermost layer: a request id, a bound on the body, one log line, the metrics, and the last resort.
+"""The outermost layer: a request id, a bound on the body, headers for browsers and caches, one log line, the metrics,
+and the last resort.
 
 A client's own X-Request-ID is taken when it is plain. The log names the route's template, never the path, the query
 or the body: personal data can't hide in it.
@@ -6,6 +7,8 @@ or the body: personal data can't hide in it.
 
 import re
 import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -14,6 +17,7 @@ from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import InternalError, problem_response
+from service.api.refusals import Refusals
 from service.domain.errors import DomainError, TooLarge
 from service.domain.ids import new_id
 from service.telemetry import log_request
@@ -23,6 +27,28 @@ _PROCESS = new_id().hex[-20:]
 _NUMBERS = count(1)
 _PLAIN_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _log = structlog.get_logger("api")
+# For whatever comes back, unless the answer says it better (the pages under /docs have a policy of their own).
+_ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_OF_DATA = (*_ALWAYS, (b"cache-control", b"no-store"))
+_OVER_TLS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What the surface lets through, and what stands in front of it."""
+
+    body_bytes: int = 32 * 1024**2
+    upload_bytes: int = 4 * 1024**3
+    caller_per_minute: int = 0
+    address_per_minute: int = 0
+    trusted_proxies: Sequence[str] = ()
+    behind_tls: bool = False
 
 
 class Edge:
@@ -33,16 +59,18 @@ class Edge:
         requests: Counter,
         latency: Histogram,
         unavailable: Counter,
-        body_bytes: int,
-        upload_bytes: int,
+        bounds: Bounds,
     ) -> None:
         self._app = app
+        over_tls = (_OVER_TLS,) if bounds.behind_tls else ()
+        self._always, self._of_data = (*_ALWAYS, *over_tls), (*_OF_DATA, *over_tls)
         self._requests = requests
         self._latency = latency
         self._unavailable = unavailable
-        self._body_bytes = body_bytes
-        self._upload_bytes = upload_bytes
+        self._bounds = bounds
         self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        # There once the service has started.
+        self.refusals: Refusals | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,12 +85,13 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                message["headers"] = self._completed(scope, message["headers"], request_id)
             await send(message)
 
         try:
             await self._app(scope, self._bounded(scope, receive), answer)
         except DomainError as error:
+            scope["refusal"] = error.code
             if not status:
                 await problem_response(error, scope["path"])(scope, receive, answer)
         except Exception as error:
@@ -73,10 +102,19 @@ class Edge:
         finally:
             self._count(scope, request_id, status or 499, time.perf_counter() - started)
 
+    def _completed(
+        self, scope: Scope, given: Iterable[tuple[bytes, bytes]], request_id: str
+    ) -> list[tuple[bytes, bytes]]:
+        headers = [*given, (b"x-request-id", request_id.encode()), *scope.get("rate_limit", ())]
+        said = {name for name, _ in headers}
+        usual = self._of_data if scope["path"].startswith("/v1") else self._always
+        headers += [header for header in usual if header[0] not in said]
+        return headers
+
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return receive
-        limit = self._upload_bytes if scope["path"] == "/v1/imports" else self._body_bytes
+        limit = self._bounds.upload_bytes if scope["path"] == "/v1/imports" else self._bounds.body_bytes
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > limit:
                 raise TooLarge(f"The body may have {limit} bytes at most.", limit_bytes=limit)
@@ -103,6 +141,8 @@ class Edge:
         child[1].observe(seconds)
         if status == 503:
             self._unavailable.inc()
+        if self.refusals is not None:
+            self.refusals.note(scope, status)
         principal = scope.get("principal")
         log_request(
             request_id=request_id,

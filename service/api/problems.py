@@ -117,6 +117,7 @@ def install(app: FastAPI) -> None:
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, DomainError)
+        request.scope["refusal"] = error.code
         return problem_response(error, request.url.path)
 
     async def invalid(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from service.api.refusals import Refusals
 from service.api.security import Principals
 from service.domain.access import Principal
 from service.domain.around.ports import AroundTransaction
@@ -27,6 +28,7 @@ from service.domain.ingestion.ports import IngestionTransaction
 from service.domain.ingestion.service import IngestionService
 from service.domain.keeping.ports import KeepingTransaction
 from service.domain.keeping.service import KeepingService
+from service.domain.leaks.service import LeakService
 from service.domain.orders.ports import OrdersTransaction, Overview
 from service.domain.orders.service import OrderService
 from service.domain.ports import Clock, UnitOfWork
@@ -149,7 +151,9 @@ class Services:
     around: AroundService
     access: AccessService
     privacy: PrivacyService
+    leaks: LeakService
     audit: AuditService
+    refusals: Refusals
     reveals: RevealService
     batch_items: int
     region: str

@@ -8,10 +8,11 @@ import asyncpg
 from sqlalchemy import bindparam, insert, select
 
 from service.db.session import Session
-from service.db.statement import sql
+from service.db.statement import Statement, sql
 from service.db.tables import audit, changes, idempotency_keys
 from service.domain.audit.chain import hidden, ledger_hash
 from service.domain.audit.errors import AuditUnwritable
+from service.domain.audit.refusals import Refusal
 from service.domain.errors import DomainError, UnstorableText
 from service.domain.idempotency import KeyReused, Once, StillRunning
 from service.domain.ids import new_id
@@ -75,29 +76,44 @@ class PgJournal:
         touched: Sequence[UUID] = (),
         **detail: object,
     ) -> None:
-        audit_id = new_id()
-        salt, digest = hidden(reason) if reason is not None else (None, None)
         ids = sorted(set(touched))
         if ids:
             detail["ledger"] = ledger_hash(ids)
+        audit_id = await self._write(
+            action=action, entity=entity, entity_id=entity_id, records=records, reason=reason, detail=detail
+        )
+        if ids:
+            await self._insert(_ENTRIES, audit_id=audit_id, ids=ids)
+
+    async def refused(self, refusal: Refusal, times: int) -> None:
+        """What the principal was refused, so many times within a moment."""
+        await self._write(
+            action=refusal.operation,
+            entity="refusal",
+            entity_id=refusal.entity_id,
+            records=times,
+            outcome="refused",
+            detail={"code": refusal.code, "status": refusal.status},
+        )
+
+    async def _write(self, *, reason: str | None = None, outcome: str = "done", **row: object) -> UUID:
+        audit_id = new_id()
+        salt, digest = hidden(reason) if reason is not None else (None, None)
+        await self._insert(
+            _AUDIT,
+            audit_id=audit_id,
+            staff_id=self._session.principal.staff_id,
+            reason=reason,
+            reason_salt=salt,
+            reason_hash=digest,
+            outcome=outcome,
+            **row,
+        )
+        return audit_id
+
+    async def _insert(self, statement: Statement, **values: object) -> None:
         try:
-            await self._session.execute_within(
-                _PATIENCE_S,
-                _AUDIT,
-                audit_id=audit_id,
-                staff_id=self._session.principal.staff_id,
-                action=action,
-                entity=entity,
-                entity_id=entity_id,
-                records=records,
-                outcome="done",
-                reason=reason,
-                reason_salt=salt,
-                reason_hash=digest,
-                detail=detail,
-            )
-            if ids:
-                await self._session.execute_within(_PATIENCE_S, _ENTRIES, audit_id=audit_id, ids=ids)
+            await self._session.execute_within(_PATIENCE_S, statement, **values)
         except UnstorableText:
             raise
         except (DomainError, asyncpg.PostgresError) as error:

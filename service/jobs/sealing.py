@@ -1,4 +1,4 @@
-"""Beside the jobs, the worker seals the audit trail twice a second; it anchors the chains each minute and at its end."""
+"""Beside the jobs, the worker seals the audit trail twice a second; each minute and at its end it anchors it."""
 
 import asyncio
 import time

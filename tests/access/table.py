@@ -96,11 +96,14 @@ staff.briefing               | customers:read                 | own    | staff  
 teams.list                   | customers:read                 | own    | -                    | 200  |        |
 teams.create                 | tenant:admin                   | tenant | -                    | 201  |        |
 me.get                       | -                              | own    | -                    | 200  |        |
+tokens.revoke                | -                              | own    | -                    | 200  |        |
 deputies.list                | assignments:write              | team   | -                    | 200  |        |
 deputies.create              | assignments:write              | team   | -                    | 201  |        |
 deputies.delete              | assignments:write              | team   | deputy               | 204  | 204    | 404
 policies.get                 | customers:read                 | own    | -                    | 200  |        |
 policies.update              | tenant:admin                   | tenant | -                    | 200  |        |
+audit.list                   | audit:read                     | tenant | -                    | 200  |        |
+audit.verify                 | audit:read                     | tenant | -                    | 200  |        |
 assignments.create           | assignments:write              | team   | -                    | 200  |        |
 assignments.create           | assignments:write              | team   | customer#select      | 200  | 200    | 200
 assignments.list             | assignments:write              | own    | -                    | 200  |        |

@@ -1,6 +1,7 @@
 """The sealer and the verification: what is sealed can't be changed unseen, and each change is found where it is."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -177,8 +178,6 @@ def _closed() -> Any:
 
 
 def _json(value: Any) -> str:
-    import json
-
     return json.dumps(value)
 
 

@@ -19,6 +19,7 @@ _AT_ONCE = 10_000
 _TIMEOUT_MS = 60_000
 _NAMED = 1_000
 _NOBODY = UUID(int=0)
+_NOBODYS = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,14 @@ class AuditService:
             await tx.commit()
         steps = [one async for one in self.going_along(principal, month, anchored, after=after, most=most)]
         return steps[-1]
+
+    def whole_month(self, principal: Principal, month: date) -> AsyncIterator[Verified]:
+        """All of a month's chain, told after each step, against the anchors of this moment."""
+        return self.going_along(principal, month, self._anchors.of(principal.tenant_id))
+
+    def anchored(self) -> Anchored | None:
+        """How many anchors there are, and which lines are none; None where there are none at all."""
+        return self._anchors.of(_NOBODYS)
 
     async def going_along(
         self, principal: Principal, month: date, anchored: Anchored | None, *, after: int = 0, most: int | None = None

@@ -137,8 +137,8 @@ class CustomerService:
             results = [_refused_if_taken(item, taken) for item, _ in plan]
             if atomic and any(item.problem for item in results):
                 return [item if item.problem else ItemResult(index=item.index, outcome="skipped") for item in results]
-            written_count = sum(1 for item in results if item.customer_id)
-            await tx.journal.audit("customers.batch", "customer", records=written_count)
+            touched = [item.customer_id for item in results if item.customer_id]
+            await tx.journal.audit("customers.batch", "customer", records=len(touched), touched=touched)
             await tx.idempotency.remember(once, 200, [_kept(item) for item in results])
             await tx.commit()
         return results
