@@ -1,4 +1,5 @@
-"""What has had its time is taken away: expired files, and idempotency keys older than a day.
+"""What has had its time is taken away: expired files, idempotency keys older than a day, revocations of tokens that
+can't be valid any more, and looks at contacts that no budget counts any more.
 
 Nobody asks for it, so it is done under a role of its own, which sees that a thing is old and nothing of what it holds.
 It goes from tenant to tenant; each transaction takes a bounded batch of one tenant.
@@ -27,6 +28,15 @@ _DROP_KEYS = """
         SELECT staff_id, method, path, key FROM idempotency_keys
         WHERE tenant_id = $1 AND created_at < now() - interval '24 hours' LIMIT $2)
 """
+_DROP_REVOCATIONS = """
+    DELETE FROM token_revocations WHERE tenant_id = $1 AND revocation_id IN (
+        SELECT revocation_id FROM token_revocations WHERE tenant_id = $1 AND until < now() LIMIT $2)
+"""
+_DROP_REVEALS = """
+    DELETE FROM reveals WHERE tenant_id = $1 AND (staff_id, taken_at, customer_id) IN (
+        SELECT staff_id, taken_at, customer_id FROM reveals
+        WHERE tenant_id = $1 AND taken_at < now() - interval '31 days' LIMIT $2)
+"""
 # One worker sweeps a tenant at a time; another goes past.
 _TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('sweep ' || $1::int::text, 0))"
 # The role sees the tenants behind the one where it stands.
@@ -41,9 +51,16 @@ class Swept:
 
     files: int = 0
     keys: int = 0
+    revocations: int = 0
+    reveals: int = 0
 
     def __add__(self, other: "Swept") -> "Swept":
-        return Swept(files=self.files + other.files, keys=self.keys + other.keys)
+        return Swept(
+            files=self.files + other.files,
+            keys=self.keys + other.keys,
+            revocations=self.revocations + other.revocations,
+            reveals=self.reveals + other.reveals,
+        )
 
 
 class PgSweep:
@@ -60,7 +77,7 @@ class PgSweep:
             while tenant is not None:
                 batch = await self._batch(tenant)
                 swept += batch
-                if batch.files < self._files and batch.keys < self._keys:
+                if batch.files < self._files and max(batch.keys, batch.revocations, batch.reveals) < self._keys:
                     tenant = await self._after(tenant)
         except _TROUBLE as error:
             raise translate(error) from error
@@ -86,5 +103,8 @@ class PgSweep:
             if expired:
                 await connection.execute(_LET_GO, tenant, expired)
                 await connection.execute(_DROP_FILES, tenant, expired)
-            dropped: str = await connection.execute(_DROP_KEYS, tenant, self._keys)
-        return Swept(files=len(expired), keys=int(dropped.rpartition(" ")[2]))
+            keys, revocations, reveals = [
+                int((await connection.execute(drop, tenant, self._keys)).rpartition(" ")[2])
+                for drop in (_DROP_KEYS, _DROP_REVOCATIONS, _DROP_REVEALS)
+            ]
+        return Swept(files=len(expired), keys=keys, revocations=revocations, reveals=reveals)

@@ -1,11 +1,13 @@
 """Contacts in clear are shown within the budget, all or nothing, each look in the audit trail."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from service.db.reveals import PgReveals
+from service.db.sweep import PgSweep
 from tests.api.support import Api, Client, in_the_api
 from tests.postgres import TestDatabase
 from tests.proofs.crawling import backdate, customers_of, drain
@@ -79,6 +81,24 @@ def test_each_kind_of_caller_has_a_budget_of_its_own(database: TestDatabase) -> 
         leaver = await api.client(reach="team", teams=("Волга",))
         await head.patch(f"/v1/staff/{leaver.principal.staff_id}", json={"state": "leaving"})
         assert await _left(leaver) == (8, 15, 100)
+
+    in_the_api(database, scenario)
+
+
+def test_whoever_leaves_has_a_tenth_and_the_report_to_a_person_is_no_way_around(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        head, leaver = await api.client(), await api.client()
+        ids = await customers_of(api, head.principal, 8)
+        await _budget(head, tenant_day=40)
+        assert (await _reveal(leaver, ids[0])).status_code == 200
+        await head.patch(f"/v1/staff/{leaver.principal.staff_id}", json={"state": "leaving"})
+        answers = await asyncio.gather(*(_reveal(leaver, one) for one in ids[1:7]))
+        assert sorted(one.status_code for one in answers) == [200] + [429] * 5
+        assert (await leaver.get(f"/v1/customers/{ids[7]}/access-report")).status_code == 429
+        # Others, what is masked, and what he has seen before are not concerned.
+        assert (await _reveal(head, ids[7])).status_code == 200
+        assert (await leaver.get(f"/v1/customers/{ids[7]}")).status_code == 200
+        assert (await _reveal(leaver, ids[0])).status_code == 200
 
     in_the_api(database, scenario)
 
@@ -171,10 +191,25 @@ def test_a_policy_of_nothing_shows_nothing_and_null_brings_the_usual_back(databa
         refused = await _reveal(head, ids[0])
         assert (refused.status_code, refused.json()["limit"]) == (429, 0)
         await _budget(head, tenant_day=None)
-        assert await _left(head) == (5, 5, 5) or (await _left(head))[2] == 5
+        assert await _left(head) == (100, 200, 5)
         assert (await _reveal(head, ids[0])).status_code == 200
         wrong = await head.patch("/v1/policies", json={"reveals": {"tenant_day": -1}})
         assert wrong.status_code == 422
+
+    in_the_api(database, scenario)
+
+
+def test_looks_that_no_budget_counts_are_swept_away(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        anna = await api.client(reach="own")
+        ids = await customers_of(api, anna.principal, 3)
+        for one, later in zip(ids, ("12 hours", "17 days", "14 days"), strict=True):
+            assert (await _reveal(anna, one)).status_code == 200
+            await backdate(api, later)
+        # They are 31 and a half, 31 and 14 days old now; the last one is within the month.
+        assert (await PgSweep(api.container.pool).sweep()).reveals >= 1
+        assert await _left(anna) == (10, 20, 199)
+        assert (await PgSweep(api.container.pool).sweep()).reveals == 0
 
     in_the_api(database, scenario)
 
