@@ -1,148 +1,125 @@
-"""What every table must hold to, read from the live catalogue: a table added later can't forget it."""
+"""What every table, policy, grant and role must hold to, read from the live catalogue: nothing later can forget it.
+
+For each check there is a defect, planted in a transaction that is rolled back, which it finds.
+"""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
+from service.db.migrate import SERVICE_ROLES
 from service.db.tables import metadata
+from tests.db import lint
+from tests.db.lint import findings
 from tests.postgres import TestDatabase
 
-Ask = Callable[..., list[Any]]
-# Their rows are not of one tenant: the registry of tenants, and Alembic's own table, which holds a revision.
-_ABOVE_TENANTS = {"tenants", "alembic_version"}
-_TABLES = """
-SELECT c.oid, c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
-    EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id') AS of_a_tenant
-FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace ORDER BY c.relname
-"""
-_POLICIES = """
-SELECT tablename, policyname, roles, permissive, coalesce(qual, '') AS qual, coalesce(with_check, '') AS checked, cmd
-FROM pg_policies WHERE schemaname = 'public'
-"""
-_FIRST_COLUMNS = """
-SELECT t.relname AS name, i.relname AS index, x.indisunique AS is_unique,
-    (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = x.indkey[0]) AS first
-FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid
-WHERE t.relnamespace = 'public'::regnamespace
-"""
-_REFERENCES = """
-SELECT k.conrelid::regclass::text AS name, k.conname AS key,
-    (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = k.conrelid AND a.attnum = k.conkey[1]) AS first,
-    (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = k.confrelid AND a.attnum = k.confkey[1]) AS first_there
-FROM pg_constraint k WHERE k.contype = 'f' AND k.connamespace = 'public'::regnamespace
-"""
-_GRANTS = """
-SELECT c.relname AS name, coalesce(g.grantee::regrole::text, '-') AS grantee, g.privilege_type AS privilege
-FROM pg_class c, aclexplode(c.relacl) g
-WHERE c.relnamespace = 'public'::regnamespace AND g.grantee <> c.relowner
-"""
-_READERS = """
-SELECT r.rolname AS role, a.attname AS column FROM pg_roles r, pg_attribute a
-WHERE a.attrelid = 'contact_details'::regclass AND a.attnum > 0 AND NOT r.rolsuper AND r.rolname LIKE 'clientbase%'
-    AND r.rolname !~ '_(owner|test_owner)$' AND has_column_privilege(r.oid, a.attrelid, a.attnum, 'SELECT')
-"""
+_SEES = "tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::int)"
+_TO_TENANT = "AS PERMISSIVE FOR ALL TO clientbase_tenant USING"
+# The defect: the check that finds it.
+_DEFECTS = {
+    "ALTER TABLE customers DISABLE ROW LEVEL SECURITY": "tables_without_forced_row_security",
+    "ALTER TABLE contact_details NO FORCE ROW LEVEL SECURITY": "tables_without_forced_row_security",
+    "CREATE TABLE copies (tenant_id int, name text)": "tables_without_forced_row_security",
+    "CREATE TABLE spare (name text)": "tables_nobody_has_described",
+    "ALTER POLICY tenant ON orders USING (true)": "policies_that_let_through_too_much",
+    f"ALTER POLICY own ON customers USING ({_SEES} OR curator_id IS NULL)": "policies_that_let_through_too_much",
+    "ALTER POLICY team ON customers USING (team_id IS NOT NULL)": "policies_that_let_through_too_much",
+    "ALTER POLICY tenant ON notes WITH CHECK (true)": "policies_that_let_through_too_much",
+    f"CREATE POLICY second ON notes {_TO_TENANT} ({_SEES})": "policies_that_are_not_the_only_one_of_their_role",
+    f"DROP POLICY own ON notes; CREATE POLICY own ON notes AS RESTRICTIVE TO clientbase_own USING ({_SEES})": (
+        "policies_that_are_restrictive_or_of_everybody"
+    ),
+    f"DROP POLICY own ON notes; CREATE POLICY own ON notes USING ({_SEES})": (
+        "policies_that_are_restrictive_or_of_everybody"
+    ),
+    "ALTER POLICY tenant ON notes USING (tenant_id = current_setting('app.tenant', true)::int)": (
+        "policies_that_evaluate_a_setting_for_each_row"
+    ),
+    "DROP POLICY own ON notes": "grants_without_a_policy",
+    "GRANT SELECT ON customers TO clientbase_keeper; DROP POLICY IF EXISTS keeper ON customers": (
+        "grants_without_a_policy"
+    ),
+    "GRANT TRUNCATE ON audit TO clientbase_tenant": "grants_that_row_security_does_not_hold",
+    "GRANT REFERENCES ON customers TO clientbase_own": "grants_that_row_security_does_not_hold",
+    "GRANT SELECT ON staff TO PUBLIC": "grants_that_row_security_does_not_hold",
+    "GRANT SELECT ON staff TO clientbase_own WITH GRANT OPTION": "grants_that_row_security_does_not_hold",
+    "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO clientbase_own": "grants_on_what_comes_later",
+    "GRANT CREATE ON SCHEMA public TO clientbase_tenant": "schemas_in_which_others_may_create",
+    "CREATE UNIQUE INDEX everywhere ON customers (customer_id)": "keys_and_indexes_without_the_tenant_first",
+    "CREATE INDEX by_city ON customers (city, tenant_id)": "keys_and_indexes_without_the_tenant_first",
+    "CREATE UNIQUE INDEX all_staff ON staff (staff_id); "
+    "ALTER TABLE notes ADD CONSTRAINT loose FOREIGN KEY (staff_id) REFERENCES staff (staff_id)": (
+        "references_without_the_tenant_first"
+    ),
+    "GRANT SELECT (value) ON contact_details TO clientbase_tenant": "readers_of_contacts_in_clear",
+    "GRANT SELECT ON contact_details TO clientbase_own": "readers_of_contacts_in_clear",
+    "CREATE VIEW everybody AS SELECT display_name FROM customers": "views_with_the_rights_of_their_owner",
+    "CREATE MATERIALIZED VIEW sums AS SELECT count(*) FROM customers; GRANT SELECT ON sums TO clientbase_own": (
+        "materialised_views_that_are_granted"
+    ),
+    "CREATE FUNCTION peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM customers'": (
+        "functions_with_the_rights_of_their_owner"
+    ),
+    "ALTER FUNCTION entry.read_as SECURITY DEFINER": "functions_with_the_rights_of_their_owner",
+    "GRANT EXECUTE ON FUNCTION entry.read_as TO PUBLIC": "functions_of_the_entry_that_everybody_may_call",
+    "CREATE RULE away AS ON DELETE TO customers DO INSTEAD NOTHING": "rules_and_triggers_that_bypass_policies",
+    "GRANT SELECT ON customers TO {login}": "things_that_the_login_owns_or_was_granted",
+    "GRANT clientbase_operator TO {login}": "roles_that_can_become_others",
+    "GRANT clientbase_reveal TO clientbase_own": "roles_that_can_become_others",
+    "ALTER ROLE clientbase_own LOGIN": "roles_that_are_more_than_roles",
+    "ALTER ROLE clientbase_team INHERIT": "roles_that_are_more_than_roles",
+}
 
 
-@pytest.fixture(scope="module")
-def ask(database: TestDatabase) -> Ask:
-    def rows(query: str) -> list[Any]:
-        async def once() -> list[Any]:
-            connection = await asyncpg.connect(database.owner_url)
-            try:
-                return list(await connection.fetch(query))
-            finally:
-                await connection.close()
+def _found(database: TestDatabase, defect: str | None = None, *, superuser: bool = False) -> dict[str, list[str]]:
+    """What the lint finds, once the defect is there; nothing of it stays."""
+    login = urlsplit(database.service_url).username or ""
 
-        return asyncio.run(once())
+    async def once() -> dict[str, list[str]]:
+        connection = await asyncpg.connect((superuser and database.superuser_url) or database.owner_url)
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            if defect:
+                await connection.execute(defect.replace("{login}", login))
+            return await findings(connection, login, _DEFECTS.get(defect or ""))
+        finally:
+            await transaction.rollback()
+            await connection.close()
 
-    return rows
-
-
-def test_each_table_is_of_a_tenant_or_named_as_an_exception(ask: Ask) -> None:
-    apart = {row["name"] for row in ask(_TABLES) if not row["of_a_tenant"]}
-    assert apart <= _ABOVE_TENANTS
-    assert {row["name"] for row in ask(_TABLES)} == {table.name for table in metadata.sorted_tables} | {
-        "alembic_version"
-    }
+    return asyncio.run(once())
 
 
-def test_row_security_is_enabled_and_forced_everywhere(ask: Ask) -> None:
-    for row in ask(_TABLES):
-        if row["name"] != "alembic_version":
-            assert row["enabled"], row["name"]
-            assert row["forced"], row["name"]
+def test_the_catalogue_is_without_findings(database: TestDatabase) -> None:
+    assert _found(database) == {}
 
 
-def test_a_role_has_at_most_one_policy_on_a_table_and_it_is_permissive(ask: Ask) -> None:
-    seen = [(row["tablename"], role) for row in ask(_POLICIES) for role in row["roles"]]
-    assert len(seen) == len(set(seen))
-    assert {row["permissive"] for row in ask(_POLICIES)} == {"PERMISSIVE"}
-    assert all(role.startswith("clientbase_") for _, role in seen)
+def test_the_lint_has_looked_at_something(database: TestDatabase) -> None:
+    assert len(metadata.tables) > 30
+    assert len(SERVICE_ROLES) > 8
 
 
-def test_no_policy_is_always_true(ask: Ask) -> None:
-    """Each names the tenant (or his slug) of the caller, in what is read and in what is written."""
-    for row in ask(_POLICIES):
-        for expression in filter(None, (row["qual"], row["checked"])):
-            assert "app.tenant" in expression or "app.slug" in expression, row
-        assert row["qual"] or row["checked"], row
+@pytest.mark.parametrize("defect", _DEFECTS)
+def test_a_planted_defect_is_found(database: TestDatabase, defect: str) -> None:
+    found = _found(database, defect, superuser="ROLE" in defect.split()[:2] or "clientbase_operator" in defect)
+    assert _DEFECTS[defect] in found
 
 
-def test_each_table_has_a_policy_for_each_role_that_has_rights_on_it(ask: Ask) -> None:
-    policies = {(row["tablename"], role) for row in ask(_POLICIES) for role in row["roles"]}
-    granted = {(row["name"], row["grantee"]) for row in ask(_GRANTS)}
-    lacking = {pair for pair in granted - policies if pair[0] in metadata.tables}
-    assert lacking == set()
+def test_every_check_has_a_defect_that_it_finds() -> None:
+    assert set(_DEFECTS.values()) == set(lint.CHECKS)
 
 
-def test_the_tenant_comes_first_in_every_key_and_index(ask: Ask) -> None:
-    late = [row for row in ask(_FIRST_COLUMNS) if row["first"] != "tenant_id" and row["name"] not in _ABOVE_TENANTS]
-    assert late == []
+def test_masked_contacts_are_what_the_reach_roles_read(database: TestDatabase) -> None:
+    async def readers() -> set[str]:
+        connection = await asyncpg.connect(database.owner_url)
+        try:
+            rows = await connection.fetch("""SELECT r.rolname FROM pg_roles r WHERE r.rolname LIKE 'clientbase\\_%'
+                AND NOT r.rolsuper AND has_column_privilege(r.oid, 'contact_details', 'masked', 'SELECT')
+                AND r.rolname !~ '_(owner|test_owner)$'""")
+            return {row["rolname"] for row in rows}
+        finally:
+            await connection.close()
 
-
-def test_the_tenant_comes_first_in_every_reference(ask: Ask) -> None:
-    references = ask(_REFERENCES)
-    assert [row for row in references if {row["first"], row["first_there"]} != {"tenant_id"}] == []
-    assert len(references) > 20
-
-
-def test_nobody_may_empty_a_table_or_hang_triggers_on_it(ask: Ask) -> None:
-    grants = ask(_GRANTS)
-    assert {row["privilege"] for row in grants} <= {"SELECT", "INSERT", "UPDATE", "DELETE"}
-    assert "-" not in {row["grantee"] for row in grants}  # nothing to PUBLIC
-
-
-def test_clear_contacts_are_readable_by_the_revealing_role_alone(ask: Ask) -> None:
-    readers: dict[str, set[str]] = {}
-    for row in ask(_READERS):
-        readers.setdefault(row["column"], set()).add(row["role"])
-    # An erasure has to find where else a person's contacts stand; it is entered by one unit of work alone.
-    assert readers["value"] == readers["normal"] == {"clientbase_reveal", "clientbase_eraser"}
-    reach = {"clientbase_own", "clientbase_team", "clientbase_tenant"}
-    assert readers["masked"] == reach | {"clientbase_reveal", "clientbase_eraser"}
-
-
-def test_the_roles_are_nothing_but_roles(ask: Ask) -> None:
-    roles = ask("""
-        SELECT rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication AS more
-        FROM pg_roles WHERE rolname IN ('clientbase_own', 'clientbase_team', 'clientbase_tenant', 'clientbase_reveal',
-            'clientbase_directory', 'clientbase_operator', 'clientbase_queue',
-            'clientbase_keeper', 'clientbase_eraser', 'clientbase_sealer')""")
-    assert len(roles) == 10
-    assert not any(row["more"] for row in roles)
-    among_them = ask("""
-        SELECT m.roleid::regrole::text FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member
-        WHERE r.rolname ~ '^clientbase_(own|team|tenant|reveal|directory|queue|keeper|eraser|sealer)$'
-    """)
-    assert among_them == []
-
-
-def test_no_function_runs_with_the_rights_of_its_owner(ask: Ask) -> None:
-    assert (
-        ask("""SELECT proname FROM pg_proc WHERE prosecdef
-        AND pronamespace IN ('public'::regnamespace, 'jobs'::regnamespace)""")
-        == []
-    )
+    assert asyncio.run(readers()) >= {"clientbase_own", "clientbase_team", "clientbase_tenant"} | lint.CLEAR_READERS
