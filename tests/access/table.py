@@ -70,6 +70,10 @@ orders.batch                 | orders:write                   | own    | custome
 orders.refund                | orders:write                   | own    | order                | 201  | 201    | 404
 products.list                | orders:read                    | own    | -                    | 200  |        |
 products.put                 | orders:write                   | own    | -                    | 201  |        |
+segments.fields              | segments:read                  | own    | -                    | 200  |        |
+segments.parse               | segments:read                  | own    | -                    | 200  |        |
+segments.preview             | segments:read                  | own    | -                    | 200  |        |
+segments.explain             | segments:read                  | own    | customer#customer_id | 200  | 200    | 404
 rfm.report                   | segments:read                  | own    | -                    | 200  |        |
 rfm.customers                | segments:read                  | own    | -                    | 200  |        |
 abc.report                   | segments:read                  | own    | -                    | 200  |        |
@@ -86,6 +90,10 @@ exports.create               | exports:create+customers:read  | own    | -      
 exports.list                 | exports:create                 | own    | -                    | 200  |        |
 exports.get                  | exports:create                 | own    | export               | 200  | 200    | 404
 exports.file                 | exports:create                 | own    | export!done          | 200  | 403    | 404
+exports.link                 | exports:create                 | own    | export!done          | 201  | 403    | 404
+exports.awaiting             | exports:approve                | own    | -                    | 200  |        |
+exports.approve              | exports:approve                | own    | export               | 403  | 409    | 404
+exports.reject               | exports:approve                | own    | export               | 403  | 409    | 404
 jobs.get                     | -                              | own    | job                  | 200  | 200    | 404
 jobs.events                  | -                              | own    | job!done             | 200  | 200    | 404
 jobs.cancel                  | -                              | own    | job                  | 202  | 202    | 404
@@ -104,6 +112,11 @@ policies.get                 | customers:read                 | own    | -      
 policies.update              | tenant:admin                   | tenant | -                    | 200  |        |
 audit.list                   | audit:read                     | tenant | -                    | 200  |        |
 audit.verify                 | audit:read                     | tenant | -                    | 200  |        |
+leaks.list                   | audit:read                     | tenant | -                    | 200  |        |
+leaks.acknowledge            | audit:read                     | tenant | signal               | 200  | 200    | 404
+staff.look_back              | audit:read                     | tenant | staff                | 200  | 200    | 404
+canaries.plant               | tenant:admin                   | tenant | -                    | 201  |        |
+canaries.list                | tenant:admin                   | tenant | -                    | 200  |        |
 assignments.create           | assignments:write              | team   | -                    | 200  |        |
 assignments.create           | assignments:write              | team   | customer#select      | 200  | 200    | 200
 assignments.list             | assignments:write              | own    | -                    | 200  |        |
