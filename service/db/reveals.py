@@ -13,7 +13,7 @@ from uuid import UUID
 from service.db.session import REVEAL, Row, Session
 from service.db.statement import Statement, sql
 from service.domain.access import Reach
-from service.domain.reveals.budget import FREE_FOR, LENGTH, OWN_COUNTED, Account, Looks
+from service.domain.reveals.budget import FREE_FOR, LENGTH, OWN_COUNTED, OWN_COUNTED_FIRST, Account, Looks
 from service.domain.reveals.ports import Taking
 
 _PEOPLE = "staff_id IN (SELECT s.staff_id FROM staff s WHERE s.tenant_id = :tenant AND s.kind = 'person')"
@@ -41,7 +41,7 @@ _TAKE = sql(f"""
         (SELECT count(*) FROM taken) AS fresh,
         (SELECT policies -> 'reveals' FROM tenants WHERE tenant_id = :tenant) AS chosen,
         CASE WHEN :own THEN (SELECT count(*) FROM (
-            SELECT FROM customers WHERE tenant_id = :tenant AND curator_id = ANY (:owners::uuid[]) LIMIT {OWN_COUNTED}
+            SELECT FROM customers WHERE tenant_id = :tenant AND curator_id = ANY (:owners::uuid[]) LIMIT :counted
         ) o) ELSE 0 END AS own,
         (SELECT count(*) FROM mine WHERE taken_at > statement_timestamp() - :hour::interval) AS hour,
         (SELECT count(*) FROM mine WHERE taken_at > statement_timestamp() - :day::interval) AS day,
@@ -82,12 +82,12 @@ class PgReveals:
         return f"SELECT pg_advisory_xact_lock(hashtextextended('reveals {principal.tenant_id}{whose}', 0))"
 
     async def take(self, customer_ids: Sequence[UUID]) -> Taking:
-        row = await self._look(customer_ids)
+        row = await self._look(customer_ids, OWN_COUNTED_FIRST)
         return Taking(reached=row["reached"], fresh=row["fresh"], looks=_looks(row), at=row["at"])
 
     async def looks(self) -> Looks:
         async with self._session.as_role(REVEAL):
-            return _looks(await self._look([]))
+            return _looks(await self._look([], OWN_COUNTED))
 
     async def free_at(self, account: Account, more: int) -> datetime | None:
         # So many of the looks before, the oldest first, have to leave the window.
@@ -103,7 +103,7 @@ class PgReveals:
     async def clear(self, customer_ids: Sequence[UUID]) -> Sequence[Mapping[str, Any]]:
         return [dict(row) for row in await self._session.fetch(_CLEAR, ids=list(customer_ids))]
 
-    async def _look(self, customer_ids: Sequence[UUID]) -> Row:
+    async def _look(self, customer_ids: Sequence[UUID], counted: int) -> Row:
         principal = self._session.principal
         row = await self._session.fetchrow(
             _TAKE,
@@ -111,6 +111,7 @@ class PgReveals:
             staff_id=principal.staff_id,
             own=principal.reach is Reach.OWN and principal.kind == "person",
             owners=list(principal.owners),
+            counted=counted,
             person=principal.kind == "person",
             teams=list(principal.teams),
             hour=LENGTH["hour"],

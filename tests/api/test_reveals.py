@@ -73,6 +73,18 @@ def test_the_own_base_makes_the_budget(database: TestDatabase) -> None:
     in_the_api(database, scenario)
 
 
+def test_a_large_base_is_counted_to_its_end_before_anything_is_refused(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        head, anna = await api.client(), await api.client(reach="own")
+        ids = await customers_of(api, anna.principal, 1_800)
+        await _budget(head, own_month_percent=1, own_month_least=0, own_day_most=1_000, hour_percent=100)
+        answers = [await _reveal(anna, one) for one in ids[:19]]
+        assert [one.status_code for one in answers] == [200] * 18 + [429]
+        assert answers[-1].json()["limit"] == 18
+
+    in_the_api(database, scenario)
+
+
 def test_each_kind_of_caller_has_a_budget_of_its_own(database: TestDatabase) -> None:
     async def scenario(api: Api) -> None:
         head, lead = await api.client(), await api.client(reach="team", teams=("Волга",))

@@ -22,8 +22,10 @@ LENGTH: Mapping[Window, timedelta] = {
     "month": timedelta(days=30),
 }
 FREE_FOR = LENGTH["month"]
-# Nobody reads more cards in a month; a larger portfolio needs no counting to its end.
+# Nobody reads more cards in a month; a larger portfolio needs no counting to its end. What is counted at first is
+# enough for the usual day.
 OWN_COUNTED = 10_000
+OWN_COUNTED_FIRST = 1_500
 # Of the own records in thirty days: worth a signal, though within the budget.
 WIDE_PERCENT = 40
 _WORDS: Mapping[Window, str] = {"hour": "an hour", "day": "a day", "month": "thirty days"}

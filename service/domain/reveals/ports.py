@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from service.domain.leaks.ports import Watch
 from service.domain.ports import Journal, Transaction
 from service.domain.reveals.budget import Account, Looks
 
@@ -52,6 +53,9 @@ class Reveals(Protocol):
 class RevealsTransaction(Transaction, Protocol):
     @property
     def reveals(self) -> Reveals: ...
+
+    @property
+    def leaks(self) -> Watch: ...
 
     @property
     def journal(self) -> Journal: ...

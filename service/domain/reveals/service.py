@@ -4,13 +4,13 @@ Without room in the budget, or without the audit row, nothing is shown, and noth
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from service.domain.access import Principal, Scope
 from service.domain.ports import UnitOfWork
-from service.domain.reveals.budget import WIDE_PERCENT, overdrawn, own_percent, refusal
+from service.domain.reveals.budget import OWN_COUNTED_FIRST, WIDE_PERCENT, overdrawn, own_percent, refusal
 from service.domain.reveals.ports import Reveals, RevealsTransaction, Taking
 
 
@@ -37,6 +37,7 @@ class RevealService:
                 for customer_id in taking.reached:
                     await tx.journal.audit("contacts.reveal", "customer", customer_id, reason=reason, **told)
                 rows = await tx.reveals.clear(taking.reached)
+                await tx.leaks.touched(taking.reached, by="reveal")
             await tx.commit()
         reached = set(taking.reached)
         contacts = {one: [row for row in rows if row["customer_id"] == one] for one in wanted if one in reached}
@@ -45,7 +46,7 @@ class RevealService:
 
 async def take(reveals: Reveals, principal: Principal, customer_ids: Sequence[UUID]) -> Taking:
     """Take looks at these records from the budget, in a turn. Raises RevealBudgetSpent, which rolls all back."""
-    taking = await reveals.take(customer_ids)
+    taking = await _counted(reveals, principal, await reveals.take(customer_ids))
     refusals = [
         refusal(account, taking.fresh, await reveals.free_at(account, taking.fresh), taking.at)
         for account in overdrawn(principal, taking.looks, taking.fresh)
@@ -53,6 +54,14 @@ async def take(reveals: Reveals, principal: Principal, customer_ids: Sequence[UU
     if refusals:
         raise max(refusals, key=lambda one: int(str(one.extra["retry_after_seconds"])))
     return taking
+
+
+async def _counted(reveals: Reveals, principal: Principal, taking: Taking) -> Taking:
+    """The taking with the own base counted to its end, where that decides: more records never mean a smaller budget."""
+    looks = taking.looks
+    if looks.own < OWN_COUNTED_FIRST or not (overdrawn(principal, looks, taking.fresh) or _told(principal, taking)):
+        return taking
+    return replace(taking, looks=replace(looks, own=(await reveals.looks()).own))
 
 
 def _told(principal: Principal, taking: Taking) -> dict[str, Any]:
