@@ -24,7 +24,7 @@ from service import telemetry
 from service.api.app import assemble
 from service.api.services import Services
 from service.api.wire import OnePacketProtocol
-from service.bootstrap import build_container
+from service.bootstrap import bounds, build_container
 from service.settings import Settings
 
 _log = structlog.get_logger("serve")
@@ -42,8 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             await container.aclose()
 
-    limits = settings.limits
-    return assemble(opened, body_bytes=limits.body_bytes, upload_bytes=limits.upload_bytes)
+    return assemble(opened, bounds(settings))
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from service.api.deps import OnceKey, Wired
 from service.api.jobs import job_events
 from service.api.paging import BadCursor, decode, encode
 from service.api.problems import InvalidRequest, pointer
-from service.api.routing import Caller, operation, router
+from service.api.routing import Caller, by_now, operation, router
 from service.api.schemas import BadIdempotencyKey, Page, Source, as_json
 from service.api.services import Services
 from service.domain.access import Principal, Scope
@@ -299,7 +300,7 @@ async def import_events(import_id: UUID, request: Request, principal: Caller, se
     """Server-sent events: `progress` as it goes, `end` when it is over."""
     shown = await _card(services, principal, import_id)
     return StreamingResponse(
-        job_events(services, principal, UUID(str(shown["job_id"]))), media_type="text/event-stream"
+        job_events(services, partial(by_now, request), UUID(str(shown["job_id"]))), media_type="text/event-stream"
     )
 
 
@@ -310,8 +311,12 @@ async def import_events(import_id: UUID, request: Request, principal: Caller, se
     **operation("imports.rejects", Scope.IMPORTS_WRITE, problems=(NoImport,)),
 )
 async def import_rejects(import_id: UUID, principal: Caller, services: Wired) -> Response:
-    """CSV: the original cells, then line, field, code and reason."""
-    await _card(services, principal, import_id)
+    """CSV: the original cells, then line, field, code and reason. They may hold contacts, so it is written into the audit
+    trail first."""
+    shown = await _card(services, principal, import_id)
+    async with services.uow.begin(principal) as tx:
+        await tx.journal.audit("imports.rejects", "import", import_id, records=shown["rows_rejected"])
+        await tx.commit()
     headers = {"Content-Disposition": f'attachment; filename="rejects-{import_id}.csv"', "Cache-Control": "no-store"}
     return StreamingResponse(_rejects(services, principal, import_id), media_type="text/csv", headers=headers)
 
@@ -345,5 +350,6 @@ async def cancel_import(import_id: UUID, principal: Caller, services: Wired) -> 
     async with services.uow.begin(principal) as tx:
         if not await tx.jobs.cancel(UUID(str(shown["job_id"]))):
             raise JobOver
+        await tx.journal.audit("imports.cancel", "import", import_id)
         await tx.commit()
     return as_json(await _card(services, principal, import_id), 202)

@@ -1,26 +1,27 @@
 """Long work over HTTP: how far a job is, a stream that tells it, and the wish to stop it.
 
 The stream looks twice a second, each time in a short transaction of its own, so it holds no connection; it tells only
-what changed. It ends with the job, and after a quarter of an hour at most: the client's next call is checked anew.
+what changed. It ends with the job, with the caller's right to see it, and after a quarter of an hour at most.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Request, Response
 from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
 from service.api.deps import Wired
-from service.api.routing import Caller, operation, router
+from service.api.routing import Caller, by_now, operation, router
 from service.api.schemas import as_json
 from service.api.services import Services
 from service.domain.access import Principal
-from service.domain.errors import NotFound, Unavailable
+from service.domain.errors import Forbidden, NotFound, Unauthenticated, Unavailable
 from service.domain.jobs import JobOver, NoJob, progress
 
 routes = router("jobs")
@@ -70,16 +71,21 @@ def _card(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     return dict(row) | rounded
 
 
-async def job_events(services: Services, principal: Principal, job_id: UUID) -> AsyncIterator[bytes]:
-    """Server-sent events of a job until it ends, the client goes or a quarter of an hour is over."""
+async def job_events(
+    services: Services, caller: Callable[[], Awaitable[Principal]], job_id: UUID
+) -> AsyncIterator[bytes]:
+    """Server-sent events of a job until it ends, the client goes or a quarter of an hour is over.
+
+    `caller` tells each time anew who asks; when it refuses, the stream ends too.
+    """
     started = spoken = time.monotonic()
     told: object = None
     while time.monotonic() - started < _LONGEST_S:
         try:
-            card = await job_card(services, principal, job_id)
+            card = await job_card(services, await caller(), job_id)
         except Unavailable:
             card = None  # The stream outlives a database that is away for a moment.
-        except NotFound:
+        except (NotFound, Unauthenticated, Forbidden):
             return
         moved = card and (card["state"], card["done"], card["total"], card["cancel_requested"])
         if card and moved != told:
@@ -98,11 +104,11 @@ def _event(name: str, card: Mapping[str, Any]) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode(), bytes(as_json(card).body))
 
 
-async def event_stream(services: Services, principal: Principal, job_id: UUID) -> Response:
+async def event_stream(services: Services, request: Request, job_id: UUID) -> Response:
     """The stream as an answer; a job that the caller can't see is refused before it begins. Raises NoJob."""
-    await job_card(services, principal, job_id)
+    await job_card(services, await by_now(request), job_id)
     return StreamingResponse(
-        job_events(services, principal, job_id), media_type="text/event-stream", headers=_STREAM_HEADERS
+        job_events(services, partial(by_now, request), job_id), media_type="text/event-stream", headers=_STREAM_HEADERS
     )
 
 
@@ -122,9 +128,9 @@ _EVENTS["responses"] |= STREAM_RESPONSE
 
 
 @routes.get("/jobs/{job_id}/events", response_class=StreamingResponse, summary="Follow a job", **_EVENTS)
-async def follow_job(job_id: UUID, principal: Caller, services: Wired) -> Response:
+async def follow_job(job_id: UUID, request: Request, services: Wired) -> Response:
     """Server-sent events: progress at most twice a second, the end once; connect again when the stream closes early."""
-    return await event_stream(services, principal, job_id)
+    return await event_stream(services, request, job_id)
 
 
 @routes.post(

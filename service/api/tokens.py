@@ -35,6 +35,7 @@ class Claims:
     subject: str
     tenant: str
     scopes: tuple[str, ...]
+    issued_at: int
     expires_at: int
     token_id: str
 
@@ -114,7 +115,7 @@ class TokenVerifier:
         if claims is None:
             raise InvalidToken("The claims of the token can't be read.")
         self._require_ours(claims)
-        expires_at = self._require_current(claims, now)
+        issued_at, expires_at = self._require_current(claims, now)
         subject, tenant, scope, token_id = (claims.get(name) for name in ("sub", "tenant", "scope", "jti"))
         if not _is_name(subject) or not _is_name(token_id):
             raise InvalidToken("The token needs a subject and an id.")
@@ -122,8 +123,14 @@ class TokenVerifier:
             raise InvalidToken("The token names no tenant.")
         if not isinstance(scope, str) or not _SCOPE.fullmatch(scope):
             raise InvalidToken("The scope of the token is not a list of words.")
-        scopes = tuple(dict.fromkeys(scope.split()))
-        return Claims(subject=str(subject), tenant=tenant, scopes=scopes, expires_at=expires_at, token_id=str(token_id))
+        return Claims(
+            subject=str(subject),
+            tenant=tenant,
+            scopes=tuple(dict.fromkeys(scope.split())),
+            issued_at=issued_at,
+            expires_at=expires_at,
+            token_id=str(token_id),
+        )
 
     def _require_ours(self, claims: Mapping[str, object]) -> None:
         if claims.get("iss") != self._issuer:
@@ -133,18 +140,19 @@ class TokenVerifier:
         if not all(isinstance(name, str) for name in named) or self._audience not in named:
             raise InvalidToken("The token is meant for somebody else.")
 
-    def _require_current(self, claims: Mapping[str, object], now: float) -> int:
+    def _require_current(self, claims: Mapping[str, object], now: float) -> tuple[int, int]:
         expires_at, issued_at, not_before = claims.get("exp"), claims.get("iat"), claims.get("nbf", 0)
         # `type(…) is int`: True is an int to Python, and 1e308 and "1" are numbers to python-jose.
         if type(expires_at) is not int or type(issued_at) is not int or type(not_before) is not int:
             raise InvalidToken("The times of the token are not whole numbers.")
         if expires_at <= now:
             raise InvalidToken("The token has expired.")
-        if expires_at > now + self._max_lifetime + self._leeway or expires_at <= issued_at:
+        # Judged by its issue, not by now: one made for ten years would come of age on its last day.
+        if not issued_at < expires_at <= issued_at + self._max_lifetime + self._leeway:
             raise InvalidToken("The token is made to live for longer than this service accepts.")
         if max(issued_at, not_before) > now + self._leeway:
             raise InvalidToken("The token is not valid yet.")
-        return expires_at
+        return issued_at, expires_at
 
 
 def issue(

@@ -20,13 +20,14 @@ SELECT s.tenant_id, s.staff_id, s.subject, s.kind, s.state, s.scopes, t.slug, t.
        coalesce(ARRAY(SELECT d.owner_id FROM deputies d
                       WHERE d.tenant_id = s.tenant_id AND d.deputy_id = s.staff_id
                         AND d.from_on <= (now() AT TIME ZONE t.time_zone)::date
-                        AND coalesce(d.until_on, 'infinity') >= (now() AT TIME ZONE t.time_zone)::date), '{}') AS owners,
+                        AND coalesce(d.until_on, 'infinity') >= (now() AT TIME ZONE t.time_zone)::date
+                     ), '{}') AS owners,
        EXISTS (SELECT FROM token_revocations r
                WHERE r.tenant_id = s.tenant_id AND r.token_id = :token_id AND r.until > now()
                    AND coalesce(r.owner_id, s.staff_id) = s.staff_id)
        OR EXISTS (SELECT FROM token_revocations r
-                  WHERE r.tenant_id = s.tenant_id AND r.owner_id = s.staff_id AND r.token_id IS NULL
-                      AND r.until > now() AND to_timestamp(:issued_at) < coalesce(r.issued_before, 'infinity')) AS revoked,
+                  WHERE r.tenant_id = s.tenant_id AND r.owner_id = s.staff_id AND r.token_id IS NULL AND r.until > now()
+                      AND to_timestamp(:issued_at) < coalesce(r.issued_before, 'infinity')) AS revoked,
        (SELECT max(u.version) FROM terms u WHERE u.tenant_id = s.tenant_id) AS terms_version,
        (SELECT max(a.version) FROM terms_acceptances a
         WHERE a.tenant_id = s.tenant_id AND a.staff_id = s.staff_id) AS terms_accepted

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from service.domain.access import Principal, Reach
 from service.domain.errors import Forbidden, NotFound, Unauthenticated
+from service.domain.tokens import Held
 
 Card = Mapping[str, Any]
 
@@ -31,8 +32,10 @@ class TenantReachNeeded(Forbidden):
 class Directory(Protocol):
     """Who stands behind a verified token. Both raise StaffBlocked, and Unavailable without the database."""
 
-    async def by_subject(self, tenant: str, subject: str, asked: tuple[str, ...]) -> Principal:
-        """The principal of a token: its scopes narrowed to those of the staff row."""
+    async def by_subject(
+        self, tenant: str, subject: str, asked: tuple[str, ...], *, held: Held | None = None
+    ) -> Principal:
+        """The principal of a token: its scopes narrowed to those of the staff row. Raises TokenRevoked too."""
         ...
 
     async def by_id(self, tenant: str, staff_id: UUID) -> Principal:

@@ -13,7 +13,7 @@ from service.api.app import assemble
 from service.api.openapi import document
 from tests.access.cast import Cast, Params, Person, a_cast, a_file, missing_like, reaches
 from tests.access.table import MATRIX, Row
-from tests.api.support import Client, in_the_api
+from tests.api.support import Client, in_the_api, token_of
 from tests.postgres import TestDatabase
 
 _DOCUMENT = document(assemble())
@@ -35,7 +35,7 @@ _ROLES: dict[str, set[str] | None] = {
 }
 _WIDTH = {"own": 0, "team": 1, "tenant": 2}
 _RELATIONS = ("own", "team", "same tenant", "other tenant", "missing")
-_UNTOLD = ("x-request-id", "date")
+_UNTOLD = ("x-request-id", "date", "ratelimit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +127,7 @@ _FILLED: dict[str, Any] = {
     "products.put": lambda *_: {"sku": secrets.token_hex(4)},
     "staff.create": lambda *_: {"subject": secrets.token_hex(6)},
     "teams.create": lambda *_: {"name": secrets.token_hex(6)},
+    "tokens.revoke": lambda *_: {"token_id": None},
 }
 _QUERY: dict[str, Any] = {
     "customers.unlink": lambda p: {"kind": "works_at", "other_id": p["other_id"]},
@@ -145,6 +146,8 @@ async def _ask(cell: Cell, client: Client | httpx.AsyncClient, cast: Cast, param
     path = re.sub(r"{(\w+)}", lambda match: named.get(match[1]) or secrets.token_hex(8), path)
     if row.operation == "imports.create":
         return await client.request(method, path, files={"file": ("new.csv", a_file("new"))})
+    if row.operation == "tokens.revoke" and isinstance(client, Client):
+        client = Client(client._transport, client.principal, token_of(client.principal))
     options: dict[str, Any] = {"params": _QUERY.get(row.operation, lambda _: {})(params)}
     body = _body(row, params, cast, cell.caller, own)
     if row.operation == "deputies.create":

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -161,11 +162,32 @@ def test_the_stream_tells_each_step_and_ends_with_the_job(database: TestDatabase
     in_the_api(database, scenario)
 
 
+def _herself(principal: Principal) -> Callable[[], Awaitable[Principal]]:
+    async def herself() -> Principal:
+        return principal
+
+    return herself
+
+
+def test_a_stream_ends_once_its_listener_is_blocked(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        anna = await api.tenant.staff(reach="own", scopes=())
+        job_id = await _job(api, anna)
+        following = asyncio.create_task(api.call("GET", f"/v1/jobs/{job_id}/events", anna))
+        await asyncio.sleep(0.3)
+        assert not following.done()
+        await _block(api, anna)
+        answer = await asyncio.wait_for(following, 5)
+        assert "event: end" not in answer.text
+
+    in_the_api(database, scenario)
+
+
 def test_a_stream_holds_no_connection_between_its_looks(database: TestDatabase) -> None:
     async def scenario(api: Api) -> None:
         anna = await api.tenant.staff(reach="own", scopes=())
         job_id = await _job(api, anna)
-        streams = [job_events(api.services, anna, job_id) for _ in range(12)]
+        streams = [job_events(api.services, _herself(anna), job_id) for _ in range(12)]
         for stream in streams:
             assert (await anext(stream)).startswith(b"event: progress")
         assert api.services.operations.pool_numbers()["busy"] == 0
@@ -193,7 +215,7 @@ def test_a_stream_outlives_a_moment_without_the_database(database: TestDatabase)
     async def scenario(api: Api) -> None:
         anna = await api.tenant.staff(reach="own", scopes=())
         job_id = await _job(api, anna)
-        stream = job_events(api.services, anna, job_id)
+        stream = job_events(api.services, _herself(anna), job_id)
         await anext(stream)
         await api.tenant.pool.expire_connections()
         await _advance(api, anna, job_id, 10, finish=True)

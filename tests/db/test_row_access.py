@@ -65,6 +65,7 @@ _SEEN = {
     "staff": "tenant",
     "team_members": "tenant",
     "teams": "tenant",
+    "token_revocations": "maker",
 }
 _HERE = ("anna", "boris", "vera", "head")
 # What the holders of own, team and tenant reach see of the holders' customers.

@@ -269,6 +269,12 @@ def test_a_good_token_gives_its_claims(token: str) -> None:
     assert claims.scopes == ("customers:read", "reach:own")
 
 
+def test_a_token_made_for_years_is_refused_on_its_last_day_too() -> None:
+    token = with_claims(iat=NOW - 10 * 365 * 86400)
+    with pytest.raises(InvalidToken, match="longer than"):
+        verify(token)
+
+
 def test_no_scope_is_no_rights_and_a_repeated_scope_counts_once() -> None:
     assert verify(with_claims(scope="")).scopes == ()
     assert verify(with_claims(scope="b a b")).scopes == ("b", "a")
@@ -279,7 +285,8 @@ def test_an_issued_token_verifies() -> None:
         SECRET, subject="s", tenant="t", scopes=["a", "b"], issuer=ISSUER, audience=AUDIENCE, ttl_seconds=60, now=NOW
     )
     claims = verify(token)
-    assert claims == Claims(subject="s", tenant="t", scopes=("a", "b"), expires_at=NOW + 60, token_id=claims.token_id)
+    times = {"issued_at": NOW, "expires_at": NOW + 60}
+    assert claims == Claims(subject="s", tenant="t", scopes=("a", "b"), token_id=claims.token_id, **times)
     assert len(claims.token_id) == 32
 
 

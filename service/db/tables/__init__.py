@@ -110,4 +110,5 @@ __all__ = [
     "tenants",
     "terms",
     "terms_acceptances",
+    "token_revocations",
 ]
