@@ -53,9 +53,16 @@ class _Watched(Session):
         self.plans: list[Mapping[str, Any]] = []
 
     async def fetch(self, statement: Statement, **values: object) -> list[Row]:
+        await self._watch(statement, values)
+        return await super().fetch(statement, **values)
+
+    async def fetchval(self, statement: Statement, **values: object) -> Any:
+        await self._watch(statement, values)
+        return await super().fetchval(statement, **values)
+
+    async def _watch(self, statement: Statement, values: Mapping[str, object]) -> None:
         explained = Statement(f"EXPLAIN (FORMAT JSON) {statement.text}", statement.names)
         self.plans.append(orjson.loads((await super().fetch(explained, **values))[0][0])[0]["Plan"])  # type: ignore[index]
-        return await super().fetch(statement, **values)
 
 
 def _scans(plan: Mapping[str, Any]) -> list[str]:
@@ -77,7 +84,7 @@ async def _filled(database: TestDatabase, tenant: Tenant) -> tuple[Principal, Pr
         await connection.execute(f"VACUUM (ANALYZE) {_TABLES}")
     finally:
         await connection.close()
-    return head, managers[3]
+    return head, managers[1]
 
 
 async def _emptied(database: TestDatabase, tenant: Tenant) -> None:
