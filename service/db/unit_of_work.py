@@ -10,6 +10,7 @@ from service.db.around import PgAround
 from service.db.assignments import PgAssignments
 from service.db.attributes import PgAttributes
 from service.db.audit import PgTrail
+from service.db.canaries import PgCanaries
 from service.db.changes import PgChanges
 from service.db.channels import PgChannels
 from service.db.contacts import PgContacts
@@ -25,6 +26,7 @@ from service.db.imports import PgImports
 from service.db.jobs import PgJobs
 from service.db.journal import PgIdempotency, PgJournal
 from service.db.leaving import PgApprovals, PgFetches
+from service.db.leaks import PgLeaks
 from service.db.links import PgLinks
 from service.db.loading import PgLoading
 from service.db.orders import PgOrders
@@ -138,6 +140,14 @@ class PgTransaction(Transaction):
     @cached_property
     def staff(self) -> PgStaff:
         return PgStaff(self.session)
+
+    @cached_property
+    def leaks(self) -> PgLeaks:
+        return PgLeaks(self.session)
+
+    @cached_property
+    def canaries(self) -> PgCanaries:
+        return PgCanaries(self.session)
 
     @cached_property
     def privacy(self) -> PgPrivacy:

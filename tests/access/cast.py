@@ -8,13 +8,14 @@ from uuid import uuid4
 import httpx
 
 from tests.api.support import Api, Client
+from tests.leaks import a_signal
 from tests.support import Tenant, a_tenant
 
 Params = dict[str, str]
 _LINES = "order_id,customer_id,ordered_at,sku,quantity,unit_price\n{mark}o,{mark}c,2026-03-01 12:00:00,TEA,2,349.90\n"
 PORTFOLIO = {"customer", "order", "note", "interaction", "request", "link", "deputy"}
 MADE = {"import", "export", "job", "assignment", "erasure"}
-COMMON = {"staff", "channel", "cost", "attribute"}
+COMMON = {"signal", "staff", "channel", "cost", "attribute"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -182,6 +183,9 @@ class Cast:
             "scopes": ["customers:read", "reach:own"],
         }
         return {"staff_id": (await told(await self.head_of(holder).client.post("/v1/staff", json=body)))["staff_id"]}
+
+    async def _signal(self, holder: Person) -> Params:
+        return {"signal_id": await a_signal(self.world.container.pool, self.head_of(holder).client.principal)}
 
     async def _channel(self, holder: Person) -> Params:
         body = {"code": f"c-{secrets.token_hex(4)}", "name": "A fair", "kind": "advertising"}

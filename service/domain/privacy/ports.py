@@ -8,6 +8,7 @@ from uuid import UUID
 
 from service.domain.files import Files
 from service.domain.idempotency import Idempotency
+from service.domain.leaks.ports import Watch
 from service.domain.ports import Journal, Transaction
 from service.domain.privacy.markers import Markers, Person
 from service.domain.reveals.ports import Reveals
@@ -108,6 +109,9 @@ class PrivacyTransaction(Transaction, Protocol):
 
     @property
     def reveals(self) -> Reveals: ...
+
+    @property
+    def leaks(self) -> Watch: ...
 
     @property
     def journal(self) -> Journal: ...

@@ -76,6 +76,7 @@ class PrivacyService:
                     raise NoCustomer
             due = due_on(await tx.privacy.policies(), "access", on)
             await tx.journal.audit("privacy.report", "customer", customer_id, due_on=due.isoformat())
+            await tx.leaks.touched([customer_id], by="access report")
             await tx.commit()
         return due
 

@@ -2,8 +2,8 @@
 
 A manager has a portfolio of which a part is active; nearly all looks in clear go to records that something is going on
 with, one in a hundred to any record at all, canaries included. There are busy days, campaigns of everybody, holidays
-and newcomers. A thief does his work as before and takes records besides, as fast as his shape of theft says and the reveal
-budget lets him; he can't tell canaries from customers. Everything follows from the seed.
+and newcomers. A thief does his work as before and takes records besides, as fast as his shape of theft says and the
+reveal budget lets him; he can't tell canaries from customers. Everything follows from the seed.
 """
 
 import random
