@@ -197,6 +197,33 @@ def verify_audit(
 
 
 @app.command()
+def trace(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV file that was found somewhere.")],
+    tenant: Annotated[str, typer.Option(help="Slug of the tenant whose records it holds.")],
+) -> None:
+    """Name the export that a found file comes from, a part of it in any order; ends with 1 when it is nobody's."""
+    import csv
+
+    from service.bootstrap import mark_keys
+    from service.db.tracing import NoTenant
+    from service.domain.errors import DomainError
+    from service.tracing import told
+    from service.tracing import trace as run_trace
+
+    with _database(Settings()) as settings:
+        try:
+            traced = run_trace(file, _owner_url(settings), tenant, mark_keys(settings))
+        except NoTenant:
+            raise typer.BadParameter(f"there is no tenant {tenant!r}") from None
+        except (DomainError, csv.Error) as error:
+            raise typer.BadParameter(f"the file can't be read as a table: {error}") from None
+    for line in told(traced):
+        typer.echo(line)
+    if not traced.found:
+        raise typer.Exit(1)
+
+
+@app.command()
 def settings(env: Annotated[bool, typer.Option("--env", help="As the text of an .env file.")] = False) -> None:
     """Print every setting, its meaning and its default."""
     if env:
