@@ -38,6 +38,7 @@ from service.domain.leaks.service import LeakService
 from service.domain.orders.service import OrderService
 from service.domain.privacy.service import PrivacyService
 from service.domain.reveals.service import RevealService
+from service.domain.rules.service import RuleService
 from service.domain.segmentation.service import SegmentationService
 from service.jobs.anchors import AnchorFile
 from service.jobs.handlers import handlers
@@ -194,6 +195,7 @@ async def build_container(settings: Settings) -> Container:
         attributes=AttributeService(uow),
         orders=OrderService(uow, clock),
         segmentation=SegmentationService(uow, clock),
+        rules=RuleService(uow, clock),
         ingestion=ingestion,
         scanner=scanner,
         exports=exports,

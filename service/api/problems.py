@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from service.api.rule_schemas import untagged
 from service.domain import errors
 from service.domain.errors import DomainError
 
@@ -122,7 +123,11 @@ def install(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        found = [{"pointer": pointer(one["loc"]), "detail": one["msg"]} for one in error.errors()[:100]]
+        places = (untagged(one["loc"], {"body": error.body}) for one in error.errors()[:100])
+        found = [
+            {"pointer": pointer(place), "detail": one["msg"]}
+            for place, one in zip(places, error.errors(), strict=False)
+        ]
         malformed = any(one["type"] == "json_invalid" for one in error.errors())
         kind = MalformedBody if malformed else InvalidRequest
         return problem_response(kind(found[0]["detail"] if found else None, errors=found), request.url.path)

@@ -36,6 +36,8 @@ from service.domain.privacy.ports import PrivacyTransaction
 from service.domain.privacy.service import PrivacyService
 from service.domain.reveals.ports import RevealsTransaction
 from service.domain.reveals.service import RevealService
+from service.domain.rules.ports import RulesTransaction
+from service.domain.rules.service import RuleService
 from service.domain.segmentation.service import SegmentationService
 from service.domain.staff import Policies, Staff
 from service.domain.tags import Tags
@@ -51,6 +53,7 @@ class ApiTransaction(
     ExportsTransaction,
     AroundTransaction,
     PrivacyTransaction,
+    RulesTransaction,
     RevealsTransaction,
     Protocol,
 ):
@@ -141,6 +144,7 @@ class Services:
     attributes: AttributeService
     orders: OrderService
     segmentation: SegmentationService
+    rules: RuleService
     ingestion: IngestionService
     scanner: Antivirus
     exports: ExportService

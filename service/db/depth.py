@@ -52,6 +52,11 @@ def _one() -> Statement:
     return sql(_FACTS.format(**only))
 
 
+def by_record() -> str:
+    """SELECT customer_id, depth (its number) of every record."""
+    return f"SELECT f.customer_id, {level()} AS depth FROM ({_FACTS.format(only_c='', only_d='', only_t='')}) f"
+
+
 @cache
 def _base() -> Statement:
     lifted = ", ".join(f'count(*) FILTER (WHERE {level((field,))} > depth) AS "{field}"' for field in FIELDS)

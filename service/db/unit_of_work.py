@@ -36,6 +36,7 @@ from service.db.portfolios import PgPortfolios
 from service.db.privacy import PgPrivacy
 from service.db.purchases import PgPurchases
 from service.db.reveals import PgReveals
+from service.db.segments import PgSegments
 from service.db.session import Transaction, preamble, settings
 from service.db.staff import PgStaff
 from service.db.tags import PgTags
@@ -174,6 +175,8 @@ class PgTransaction(Transaction):
         return PgChannels(self.session)
 
     @cached_property
+    def segments(self) -> PgSegments:
+        return PgSegments(self.session)
     def tags(self) -> PgTags:
         return PgTags(self.session)
 

@@ -1,0 +1,71 @@
+"""How SQL reads the fields of the catalogue, of a record `c`; missing is null, and an empty text or list is missing."""
+
+from collections.abc import Mapping
+
+from service.db.depth import DEPTHS, by_record
+from service.domain.rules.fields import OWN, FieldSpec
+
+_PLACES = ("country", "region", "city")
+_TEXTS = ("family_name", "given_name", "patronymic", "legal_name", "trade_name", "legal_form")
+_CODES = ("kind", "status", "gender", "language", "time_zone", "postal_code")
+_MOMENTS = ("status_at", "created_at", "updated_at", "restricted_at")
+_NAMED_DEPTHS = ", ".join(f"'{name}'" for name in DEPTHS)
+
+_READ: Mapping[str, str] = {
+    **{name: f"c.{name}_folded" for name in _PLACES},
+    **{name: f"folded(c.{name})" for name in _TEXTS},
+    **{name: f"nullif(c.{name}, '')" for name in _CODES},
+    **{name: f"c.{name}" for name in _MOMENTS},
+    "name": "nullif(c.sort_name, '')",
+    "birth_date": "CASE WHEN c.birth_year_known THEN c.birth_date END",
+    "tags": "c.tags",
+    "preferences": "c.preferences",
+    "curator": "c.curator_id",
+    "team": "c.team_id",
+}
+# Values that are rows of other tables: FROM and WHERE of a record `c`, and the value. Read as sets, never row by row.
+ROWS: Mapping[str, tuple[str, str]] = {
+    "external_ids": (
+        "customer_external_ids e WHERE e.tenant_id = c.tenant_id AND e.customer_id = c.customer_id",
+        "e.source",
+    ),
+    "contacts": (
+        "contact_details e WHERE e.tenant_id = c.tenant_id AND e.customer_id = c.customer_id"
+        " AND e.verdict <> 'invalid'",
+        "e.kind",
+    ),
+    "channel": ("channels e WHERE e.tenant_id = c.tenant_id AND e.channel_id = c.channel_id", "e.code"),
+    "depth": (
+        f"({by_record()}) e WHERE e.customer_id = c.customer_id",
+        f"(ARRAY[{_NAMED_DEPTHS}])[e.depth + 1]",
+    ),
+}
+# Of an own field what has another type than its definition is missing: it stands there from before.
+_DAY = "^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+_MONTH = "make_date(left(@, 4)::int, substr(@, 6, 2)::int, 1)"
+_IS_DAY = f"right(@, 2)::int <= extract(day FROM {_MONTH} + interval '1 month' - interval '1 day')"
+_OWN = {
+    "text": "CASE jsonb_typeof(#) WHEN 'string' THEN folded(@) END",
+    "number": "CASE jsonb_typeof(#) WHEN 'number' THEN (#)::numeric END",
+    "boolean": "CASE jsonb_typeof(#) WHEN 'boolean' THEN (#)::boolean END",
+    "date": f"CASE WHEN jsonb_typeof(#) = 'string' AND @ ~ '{_DAY}' THEN CASE WHEN {_IS_DAY} THEN (@)::date END END",
+}
+
+
+def column(spec: FieldSpec, bound_name: str) -> str:
+    """The value of a field as it is compared; the name of an own one is bound as the parameter `bound_name`."""
+    if not spec.name.startswith(OWN):
+        return _READ[spec.name]
+    value = _own(bound_name)
+    return _OWN[spec.type].replace("(#)", value).replace("@", f"({value} #>> '{{}}')")
+
+
+def shown(name: str, bound_name: str) -> str:
+    """The value of a field as it was written."""
+    if name.startswith(OWN):
+        return _own(bound_name)
+    return f"c.{name}" if name in (*_PLACES, *_TEXTS) else _READ[name].replace("c.sort_name", "c.display_name")
+
+
+def _own(bound_name: str) -> str:
+    return f"(c.attributes -> :{bound_name}::text)"

@@ -1,0 +1,124 @@
+"""Rules asked of the base: how many are meant, who, and why; all within the caller's reach, each in one statement."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from service.db.purchase_facts import STATE
+from service.db.rules import Compiled, compile_rule, compile_values
+from service.db.session import Session
+from service.db.statement import sql
+from service.domain.access import Reach
+from service.domain.rules.binding import clauses_of
+from service.domain.rules.model import Asked, Clause, Orders
+
+_STATE = sql(STATE)
+_ROOM = "SET LOCAL jit = off; SET LOCAL work_mem = '256MB'"
+# An erased record is nobody any more.
+_BASE = "c.tenant_id = :tenant AND c.erased_at IS NULL"
+# Of how many of the newest records values are told.
+_NEWEST = 10_000
+_MOST_VALUES = 20
+_LIVE = ("status", "kind", "gender", "language", "time_zone", "country", "region", "city", "postal_code", "legal_form")
+_LIVE_LISTS = ("tags", "preferences")
+_COUNTED = "SELECT '{0}' AS field, {1} AS value, count(*) AS records FROM {2} WHERE {1} <> '' GROUP BY 2"
+_VALUES = sql(
+    f"""WITH newest AS MATERIALIZED (SELECT {
+        ", ".join(f"c.{name}" for name in (*_LIVE, *_LIVE_LISTS))
+    }, h.code AS channel
+        FROM customers c LEFT JOIN channels h ON h.tenant_id = c.tenant_id AND h.channel_id = c.channel_id
+        WHERE {_BASE} ORDER BY c.customer_id DESC LIMIT {_NEWEST}),
+    counted AS ({
+        " UNION ALL ".join(
+            [
+                *(_COUNTED.format(name, f"s.{name}", "newest s") for name in (*_LIVE, "channel")),
+                *(_COUNTED.format(name, "v.one", f"newest s, unnest(s.{name}) v (one)") for name in _LIVE_LISTS),
+            ]
+        )
+    }),
+    ranked AS (SELECT *, row_number() OVER (PARTITION BY field ORDER BY records DESC, value) AS place FROM counted)
+    SELECT field, array_agg(value ORDER BY place) AS values FROM ranked WHERE place <= {_MOST_VALUES} GROUP BY field"""
+)
+
+
+class PgSegments:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def compiled(self, asked: Asked) -> Compiled:
+        """The condition of a rule on records `c`, for other repositories to add to theirs."""
+        return compile_rule(asked, stale=await self._stale(asked), narrow=self._narrow)
+
+    async def preview(self, asked: Asked, sample: int) -> Mapping[str, Any]:
+        found = await self.compiled(asked)
+        async with self._session.planned_anew():
+            await self._session.command(_ROOM)
+            row = await self._session.fetchrow(
+                sql(f"""
+                WITH meant AS MATERIALIZED (SELECT c.customer_id FROM customers c WHERE {_BASE} AND {found.where})
+                SELECT (SELECT count(*) FROM meant) AS customers,
+                    (SELECT count(*) FROM customers c WHERE {_BASE}) AS base,
+                    (SELECT coalesce(sum(t.revenue), 0)::bigint FROM meant m JOIN purchase_totals t
+                        ON t.tenant_id = :tenant AND t.customer_id = m.customer_id AND t.currency = :currency)
+                        AS revenue,
+                    ARRAY(SELECT customer_id FROM meant ORDER BY customer_id DESC LIMIT :sample) AS sample"""),
+                currency=asked.currency,
+                sample=sample,
+                **found.values,
+            )
+        assert row is not None
+        return {**row, "sample": [str(one) for one in row["sample"]]}
+
+    async def costs(self, asked: Asked, clauses: Sequence[Clause]) -> list[float]:
+        """What the planner expects each clause to cost, alone."""
+        stale = await self._stale(asked)
+        costs = []
+        async with self._session.planned_anew():
+            for clause in clauses:
+                found = compile_rule(replace(asked, rule=clause), stale=stale, narrow=self._narrow)
+                statement = sql(f"EXPLAIN (FORMAT JSON) SELECT FROM customers c WHERE {_BASE} AND {found.where}")
+                plan = await self._session.fetchval(statement, **found.values)
+                costs.append(_cost(plan))
+        return costs
+
+    async def ids(self, asked: Asked, among: Sequence[UUID] | None = None) -> list[UUID]:
+        """Who is meant, by id; of those alone, where some are named."""
+        found = await self.compiled(asked)
+        only = "" if among is None else "AND c.customer_id = ANY (:among::uuid[])"
+        statement = sql(f"SELECT c.customer_id FROM customers c WHERE {_BASE} {only} AND {found.where} ORDER BY 1")
+        values = found.values if among is None else {**found.values, "among": list(among)}
+        return [row["customer_id"] for row in await self._session.fetch(statement, **values)]
+
+    async def judged(self, asked: Asked, clauses: Sequence[Clause], customer_id: UUID) -> list[tuple[bool, Any]] | None:
+        """Of one record, whether each clause holds and the value it looked at; None when it is not within reach."""
+        stale = await self._stale(asked)
+        found, values = compile_values(asked, clauses, stale=stale, narrow=self._narrow)
+        columns = ", ".join(f"({where}) IS TRUE AS m{i}, {value} AS v{i}" for i, (where, value) in enumerate(found))
+        statement = sql(f"SELECT {columns} FROM customers c WHERE {_BASE} AND c.customer_id = :customer_id")
+        async with self._session.planned_anew():
+            row = await self._session.fetchrow(statement, customer_id=customer_id, **values)
+        return None if row is None else [(row[f"m{i}"], row[f"v{i}"]) for i in range(len(clauses))]
+
+    async def values(self) -> Mapping[str, Sequence[str]]:
+        """The commonest values of fields among the newest records in reach."""
+        return {row["field"]: row["values"] for row in await self._session.fetch(_VALUES)}
+
+    @property
+    def _narrow(self) -> bool:
+        return self._session.principal.reach is not Reach.TENANT
+
+    async def _stale(self, asked: Asked) -> bool:
+        """Whether some kept total can't answer today, where the rule asks for one."""
+        if not any(isinstance(one, Orders) and one.where.all_time for one in clauses_of(asked.rule)):
+            return False
+        state = await self._session.fetchrow(_STATE, currency=asked.currency, as_of=asked.today)
+        assert state is not None
+        return bool(state["stale"] > 0)
+
+
+def _cost(plan: Any) -> float:
+    read = orjson.loads(plan) if isinstance(plan, str) else plan
+    return float(read[0]["Plan"]["Total Cost"])

@@ -1,0 +1,63 @@
+"""One meaning of rules, two interpreters: whom SQL finds is whom `matches` means, of any customers and for any rule."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.db.segments import PgSegments
+from service.db.statement import sql
+from service.domain.rules.matching import matches
+from service.domain.rules.model import Asked, Rule
+from tests.contract.purchase_records import Stage, a_stage
+from tests.contract.rule_worlds import CATALOGUE, TODAY, ZONE, Made, facts_of, furnish, made, rules, store
+from tests.postgres import TestDatabase
+
+TEAM = UUID(int=1)
+_TEAM = sql("INSERT INTO teams (tenant_id, team_id, name) VALUES (:tenant, :id, 'Team')")
+
+
+@pytest.fixture(scope="module")
+def stage(database: TestDatabase) -> Iterator[Stage]:
+    with a_stage(database) as stage:
+
+        async def prepare() -> None:
+            async with stage.tenant.uow.begin(stage.principal) as tx:
+                await furnish(tx.session)
+                await tx.session.execute(_TEAM, id=TEAM)
+                await tx.commit()
+
+        stage.run(prepare())
+        yield stage
+
+
+def compare(stage: Stage, records: list[Made], asked_for: list[Rule]) -> None:
+    curator = stage.principal.staff_id
+
+    async def play() -> None:
+        async with stage.tenant.uow.begin(stage.principal) as tx:  # left without a commit
+            ids = await store(tx.session, records, curator, TEAM)
+            facts = [facts_of(one, curator, TEAM) for one in records]
+            for rule in asked_for:
+                asked = Asked(rule=rule, catalogue=CATALOGUE, today=TODAY, time_zone=ZONE, currency="RUB")
+                meant = {one for one, known in zip(ids, facts, strict=True) if matches(asked, known)}
+                assert set(await PgSegments(tx.session).ids(asked)) == meant, rule
+
+    stage.run(play())
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.large_base_example,
+        HealthCheck.data_too_large,
+    ],
+)
+@given(records=st.lists(made, min_size=1, max_size=6), asked_for=st.lists(rules(), min_size=10, max_size=12))
+def test_sql_finds_whom_the_rule_means(stage: Stage, records: list[Made], asked_for: list[Rule]) -> None:
+    compare(stage, records, asked_for)
