@@ -25,8 +25,8 @@ from service.db.history import PgHistory
 from service.db.imports import PgImports
 from service.db.jobs import PgJobs
 from service.db.journal import PgIdempotency, PgJournal
-from service.db.leaving import PgApprovals, PgFetches
 from service.db.leaks import PgLeaks
+from service.db.leaving import PgApprovals, PgFetches
 from service.db.links import PgLinks
 from service.db.loading import PgLoading
 from service.db.orders import PgOrders
@@ -177,6 +177,8 @@ class PgTransaction(Transaction):
     @cached_property
     def segments(self) -> PgSegments:
         return PgSegments(self.session)
+
+    @cached_property
     def tags(self) -> PgTags:
         return PgTags(self.session)
 
