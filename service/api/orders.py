@@ -319,5 +319,6 @@ async def put_product(body: ProductIn, principal: Caller, services: Wired) -> Re
     """The product of a SKU with this name and category; categories are made as they are named."""
     async with services.uow.begin(principal) as tx:
         row = await tx.orders.put_product(body.sku, body.name, body.category)
+        await tx.journal.audit("products.put", "product", sku=body.sku)
         await tx.commit()
     return as_json(dict(row), 201)

@@ -76,7 +76,7 @@ class PgJournal:
         touched: Sequence[UUID] = (),
         **detail: object,
     ) -> None:
-        ids = sorted(set(touched))
+        ids = sorted(set(touched), key=_number)
         if ids:
             detail["ledger"] = ledger_hash(ids)
         audit_id = await self._write(
@@ -131,6 +131,11 @@ class PgJournal:
             await self._session.execute(
                 _CHANGED_MANY, entity=entity, kind=kind, entity_ids=list(entity_ids), customer_ids=list(customer_ids)
             )
+
+
+def _number(one: UUID) -> int:
+    # Numbers compare many times as fast as ids do.
+    return one.int
 
 
 class PgIdempotency:

@@ -167,7 +167,7 @@ class _Batch:
         await self._session.forget_plans()
         for shelf, stored in known.items():
             await self._apply_shelf(shelf, stored, buyers, products)
-        return Applied(buyers=sorted(self._touched), counts=self._counts, rejects=self._rejects)
+        return Applied(customers=sorted(self._touched), counts=self._counts, rejects=self._rejects)
 
     async def _known_buyers(self) -> dict[str, UUID]:
         rows = await self._session.fetch(_BUYERS, source=self._source, refs=list(self._documents.buyers))

@@ -64,7 +64,8 @@ def test_pages_go_on_where_the_last_one_ended(database: TestDatabase) -> None:
         seen: list[str] = []
         cursor: dict[str, str] = {}
         while True:
-            page = (await head.get("/v1/audit", params={"action": "customers.create", "limit": 3} | cursor)).json()
+            asked = {"action": "customers.create", "limit": "3"} | cursor
+            page = (await head.get("/v1/audit", params=asked)).json()
             seen += [row["entity_id"] for row in page["items"]]
             if page["next_cursor"] is None:
                 break

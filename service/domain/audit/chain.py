@@ -7,6 +7,7 @@ The same form is written in SQL (service/db/audit.py); a test holds the two equa
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -94,6 +95,6 @@ def reason_hash(salt: bytes, reason: str) -> bytes:
     return hashlib.sha256(salt + reason.encode()).digest()
 
 
-def ledger_hash(ids: list[UUID]) -> str:
-    """SHA-256 over the ids that a bulk write has touched, in their order, as hexadecimal text."""
-    return hashlib.sha256(b"".join(one.bytes for one in sorted(ids))).hexdigest()
+def ledger_hash(ids: Iterable[UUID]) -> str:
+    """SHA-256 over the ids that a bulk write has touched, given in rising order, as hexadecimal text."""
+    return hashlib.sha256(b"".join(one.bytes for one in ids)).hexdigest()

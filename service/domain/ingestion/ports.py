@@ -59,9 +59,10 @@ class ImportRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What a batch changed: buyers whose totals must follow, how many of each thing, what couldn't be applied."""
+    """What a batch changed: customers (of orders: whose totals must follow), how many of each thing, and what could not
+    be applied."""
 
-    buyers: Sequence[UUID]
+    customers: Sequence[UUID]
     counts: Counter[str]
     rejects: Sequence[Reject]
 

@@ -296,10 +296,13 @@ class IngestionService:
                 documents = group((row for row in batch.rows if not isinstance(row, CustomerRow)), new_id)
                 applied = await tx.loading.apply_documents(documents, import_id=run.import_id, source=run.source)
                 today = self._clock.today(principal.time_zone)
-                await tx.totals.refresh(applied.buyers, today, source=f"import {run.import_id}")
+                await tx.totals.refresh(applied.customers, today, source=f"import {run.import_id}")
             rejects = [*batch.rejects, *applied.rejects]
             await tx.imports.keep_rejects(run.import_id, rejects)
             after = state.after(batch, applied)
+            if applied.customers:
+                touched = applied.customers
+                await tx.journal.audit("imports.apply", "import", run.import_id, records=len(touched), touched=touched)
             await tx.imports.note(
                 run.import_id, watermark=batch.last_row, report=after.report.stored(), counts=after.counts
             )
@@ -356,11 +359,13 @@ class IngestionService:
             ]
         if changed:
             await tx.customers.replace(list(changed.values()))
+        touched: list[UUID] = []
         for kind, shelf in (("created", fresh), ("updated", changed)):
             ids = [written.customer_id for written in shelf.values()]
             await tx.journal.changed_many("customer", kind, ids, ids)
+            touched += ids
         counts = Counter(customers_created=len(fresh), customers_updated=len(changed))
-        return Applied(buyers=(), counts=counts, rejects=rejects)
+        return Applied(customers=touched, counts=counts, rejects=rejects)
 
     async def _parts(self, principal: Principal, run: ImportRun) -> AsyncIterator[bytes]:
         number = 0

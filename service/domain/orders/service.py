@@ -171,7 +171,8 @@ class OrderService:
         await tx.totals.refresh(sorted({*buyers, *also}), self._clock.today(principal.time_zone))
         await tx.journal.changed_many("order", kind, order_ids, buyers)
         only = order_ids[0] if len(order_ids) == 1 else None
-        await tx.journal.audit(f"orders.{kind}", "order", only, records=len(order_ids))
+        touched = () if only else [*order_ids, *buyers]
+        await tx.journal.audit(f"orders.{kind}", "order", only, records=len(order_ids), touched=touched)
 
     async def _buyer(self, tx: OrdersTransaction, draft: OrderDraft) -> UUID:
         buyers = await _buyers(tx, [draft])
