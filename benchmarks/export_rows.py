@@ -1,7 +1,7 @@
 """`export.csv`: an export of every customer by job, against COPY of the same query to nowhere.
 
-Ours is one call of the service as its worker makes it: rows in reach, contacts masked, formula cells made harmless, the
-file with its hash kept in the database, progress, audit. The reference has none of it and keeps nothing.
+Ours is one call of the service as its worker makes it: rows in reach, contacts masked, formula cells made harmless,
+names marked, the file with its hash kept in the database, progress, audit. The reference has none of it and keeps nothing.
 """
 
 import asyncio
@@ -32,6 +32,9 @@ def _all_customers(server: Server, scale: float) -> Iterator[Sides]:
         connection = plain.run(asyncpg.connect(database.superuser_url))
         plain.run(copy_customers.ready(connection))
 
+        # Nobody is there to agree to the export of a million rows.
+        head.command('UPDATE tenants SET policies = \'{"exports": {"approval_above_rows": 10000000}}\'')
+
         def ours() -> float:
             for command in ("DELETE FROM exports", "DELETE FROM files", "VACUUM file_parts", "CHECKPOINT"):
                 head.command(command)
@@ -61,6 +64,7 @@ def _exported(head: Acting) -> tuple[float, int]:
         request = ExportRequest(what="customers", purpose="A benchmark.")
         started = time.perf_counter()
         export_id, job_id = await service.request(head.principal, request)
+        assert job_id is not None
         async with uow.begin(head.principal) as tx:
             job = await tx.jobs.start(job_id)
             await tx.commit()

@@ -10,7 +10,7 @@ import asyncpg
 _ROWS = """
 SELECT c.customer_id, x.external_ids, c.kind, c.status, c.display_name, c.family_name, c.given_name, c.patronymic,
        c.legal_name, c.trade_name, c.birth_date, c.gender, c.language, c.country, c.region, c.city, c.postal_code,
-       array_to_string(nullif(c.tags, '{}'), ' ') AS tags, s.name AS curator, m.name AS team, h.name AS channel,
+       array_to_string(nullif(c.tags, '{}'), '|') AS tags, s.name AS curator, m.name AS team, h.name AS channel,
        d.email, d.phone, coalesce(t.orders, 0) AS orders, round(coalesce(t.revenue, 0) * 0.000001, 2) AS revenue,
        'RUB' AS currency, t.first_on, t.last_on, c.created_at, c.updated_at
 FROM customers c

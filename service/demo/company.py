@@ -17,13 +17,15 @@ from service.demo.customers import CHANNELS, CURATORS, TEAMS
 from service.domain.access import Scope
 from service.settings import AuthSettings, local_secrets
 
-ADMIN, MANAGER = "administrator", "manager-1"
+ADMIN, MANAGER, GUARD = "administrator", "manager-1", "guard"
 LEADS = {team: f"lead-{number}" for number, team in enumerate(TEAMS, start=1)}
 _LIFE_S = 12 * 3600
 _ZONES = {"RUB": "Europe/Moscow", "GBP": "Europe/London", "USD": "America/New_York", "EUR": "Europe/Berlin"}
 _ALL = tuple(str(scope) for scope in Scope)
 _READ = ("customers:read", "customers:write", "orders:read", "segments:read", "quality:read")
 _RIGHTS = {"manager": (*_READ, "reach:own"), "lead": (*_READ, "imports:write", "reach:team")}
+# Sees every record and agrees to exports that he has not asked for himself.
+_GUARDS = ("customers:read", "exports:approve", "reach:tenant")
 _STAFF = {"manager": "Менеджер", "lead": "Руководитель"}
 
 
@@ -47,6 +49,10 @@ class Company:
             ttl_seconds=_LIFE_S,
         )
 
+    def guard(self) -> str:
+        """The token of the one who agrees to exports."""
+        return self.token(GUARD, _GUARDS)
+
     def tokens(self) -> dict[str, str]:
         """Tokens by caller: the administrator, who sees all, then the leads, then one manager."""
         leads = {lead: self.token(lead, _RIGHTS["lead"]) for lead in LEADS.values()}
@@ -61,6 +67,7 @@ def found(owner_url: str, state_dir: Path, currency: str) -> Company:
         zone = _ZONES.get(currency, "UTC")
         tenant_id = await create_tenant(owner_url, slug=slug, name=slug, time_zone=zone, currency=currency)
         await add_staff(owner_url, tenant_id, subject=ADMIN, name="Администратор", scopes=_ALL)
+        await add_staff(owner_url, tenant_id, subject=GUARD, name="Служба безопасности", scopes=_GUARDS)
 
     asyncio.run(create())
     return Company(tenant=slug, secret=local_secrets(state_dir)["auth_secret"])

@@ -108,7 +108,14 @@ def _generated(console: Console, firm: Company, base_url: str, folder: Path, mak
     ]
     fields = {"kind": "order_lines", "mapping": orjson.dumps(_MAPPING).decode()}
     orders = Load(path=folder / ORDERS_FILE, caller=ADMIN, fields=fields)
-    return Stage(base_url=base_url, tokens=tokens, loads=(*lead_loads, orders), exports=Path("exports"), truth=truth)
+    return Stage(
+        base_url=base_url,
+        tokens=tokens,
+        guard=firm.guard(),
+        loads=(*lead_loads, orders),
+        exports=Path("exports"),
+        truth=truth,
+    )
 
 
 def _real(firm: Company, base_url: str, file: Path) -> Stage:
@@ -116,7 +123,8 @@ def _real(firm: Company, base_url: str, file: Path) -> Stage:
     with Service(base_url, tokens[ADMIN]) as admin:
         company.populate(admin)
     loads = (Load(path=file, caller=ADMIN),)
-    return Stage(base_url=base_url, tokens=tokens, loads=loads, exports=Path("exports"), from_file=True)
+    exports = Path("exports")
+    return Stage(base_url=base_url, tokens=tokens, guard=firm.guard(), loads=loads, exports=exports, from_file=True)
 
 
 def _currency(file: Path) -> str:
