@@ -8,7 +8,7 @@ from tests.api.support import Api, in_the_api
 from tests.postgres import migrated_database
 from tests.proofs.crawling import drain
 
-_RUNS, _MOST = 200, 60
+_RUNS, _MOST = 200, 30
 
 
 def test_no_crawler_of_two_hundred_goes_beyond_its_budget() -> None:
