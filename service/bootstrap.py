@@ -15,6 +15,7 @@ from service.api.tokens import TokenVerifier
 from service.clock import SystemClock
 from service.db.audit_seals import PgSealer
 from service.db.directory import PgDirectory
+from service.db.observatory import PgObservatory
 from service.db.operations import PgOperations
 from service.db.refusals import PgRefusals
 from service.db.session import open_pool
@@ -34,7 +35,8 @@ from service.domain.exports.service import ExportService
 from service.domain.finding.service import FindingService
 from service.domain.ingestion.service import IngestionService
 from service.domain.keeping.service import KeepingService
-from service.domain.leaks.service import LeakService
+from service.domain.leaks.activity import Activity
+from service.domain.leaks.service import Evaluation, LeakService
 from service.domain.orders.service import OrderService
 from service.domain.privacy.service import PrivacyService
 from service.domain.reveals.service import RevealService
@@ -44,6 +46,7 @@ from service.jobs.anchors import AnchorFile
 from service.jobs.handlers import handlers
 from service.jobs.runner import Runner
 from service.jobs.sealing import Sealing
+from service.jobs.watching import Webhook
 from service.parsing.reader import KillableReader
 from service.scanning.clamd import Clamd, NoScanner, parse_address
 from service.settings import Settings, local_secrets
@@ -64,6 +67,9 @@ class Container:
     runner: Runner
     sweep: PgSweep
     sealing: Sealing
+    observatory: PgObservatory
+    evaluation: Evaluation
+    webhook: Webhook | None
 
     async def aclose(self) -> None:
         await self.pool.close()
@@ -160,6 +166,17 @@ def audit_of(settings: Settings, pool: asyncpg.Pool) -> AuditService:
     return AuditService(PgUnitOfWork(pool), SystemClock(), anchors(settings))
 
 
+def webhook(settings: Settings) -> Webhook | None:
+    """Where leak signals go besides the API; an address without a secret stops the start."""
+    signals = settings.signals
+    if signals.webhook_url is None:
+        return None
+    if signals.webhook_secret is None:
+        raise NotConfigured("CLIENTBASE_SIGNALS__WEBHOOK_SECRET is not set.")
+    secret = signals.webhook_secret.get_secret_value().encode()
+    return Webhook(signals.webhook_url, secret, private=signals.webhook_private)
+
+
 async def build_container(settings: Settings) -> Container:
     """Connect, refuse an unsafe login, and join the parts."""
     pool = await open_pool(database_url(settings), size=settings.database.pool_size)
@@ -206,6 +223,7 @@ async def build_container(settings: Settings) -> Container:
         around=AroundService(uow, clock),
         access=AccessService(uow, clock, request_tokens(settings)),
         privacy=PrivacyService(uow, clock),
+        activity=Activity(),
         leaks=LeakService(uow, clock, lookup.of),
         audit=AuditService(uow, clock, anchor_file),
         refusals=Refusals(PgRefusals(uow)),
@@ -218,4 +236,14 @@ async def build_container(settings: Settings) -> Container:
     sealing = Sealing(
         PgSealer(pool), anchor_file, clock, every_s=every.seal_every_s, anchor_every_s=every.anchor_every_s
     )
-    return Container(pool=pool, services=services, runner=runner, sweep=PgSweep(pool), sealing=sealing)
+    observatory = PgObservatory(pool)
+    return Container(
+        pool=pool,
+        services=services,
+        runner=runner,
+        sweep=PgSweep(pool),
+        sealing=sealing,
+        observatory=observatory,
+        evaluation=Evaluation(observatory),
+        webhook=webhook(settings),
+    )

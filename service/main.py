@@ -25,6 +25,7 @@ from service.api.app import assemble
 from service.api.services import Services
 from service.api.wire import OnePacketProtocol
 from service.bootstrap import bounds, build_container
+from service.jobs.watching import keep_counting
 from service.settings import Settings
 
 _log = structlog.get_logger("serve")
@@ -37,9 +38,13 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Services]:
         container = await build_container(settings)
+        ending = asyncio.Event()
+        counting = asyncio.create_task(keep_counting(container.services.activity, container.observatory.save, ending))
         try:
             yield container.services
         finally:
+            ending.set()
+            await counting
             await container.aclose()
 
     return assemble(opened, bounds(settings))

@@ -99,6 +99,16 @@ class AntivirusSettings(BaseModel):
     patient_s: float = Field(default=600.0, gt=0, description="How long the worker waits for the scan of one file.")
 
 
+class SignalSettings(BaseModel):
+    webhook_url: str | None = Field(
+        default=None, pattern=r"^https?://", description="Where leak signals are posted, each until it is taken."
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None, min_length=16, description="Key of the HMAC-SHA256 signature over time and body of each post."
+    )
+    webhook_private: bool = Field(default=False, description="Whether the webhook may stand in a private network.")
+
+
 class TelemetrySettings(BaseModel):
     level: str = Field(default="info", description="Lowest level of the log: debug, info, warning, error.")
     json_logs: bool = Field(default=True, description="One JSON object a line; otherwise text for people.")
@@ -115,6 +125,7 @@ class Settings(BaseSettings):
     jobs: JobSettings = JobSettings()
     antivirus: AntivirusSettings = AntivirusSettings()
     audit: AuditSettings = AuditSettings()
+    signals: SignalSettings = SignalSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     state_dir: Path = Field(default=Path(".clientbase"), description="Where the embedded server and its secrets live.")
 

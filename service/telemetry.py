@@ -38,6 +38,7 @@ JOBS = Gauge(
     registry=REGISTRY,
 )
 IMPORT_ROWS = Counter("clientbase_import_rows", "Rows of imports, applied or rejected.", ["outcome"], registry=REGISTRY)
+LEAK_SIGNALS = Counter("clientbase_leak_signals", "Leak signals raised.", ["kind", "severity"], registry=REGISTRY)
 UNAVAILABLE = Counter("clientbase_unavailable", "Requests refused for lack of the database.", registry=REGISTRY)
 # The worker seals the trail of all tenants; these stand still when it does.
 AUDIT_UNSEALED = Gauge(

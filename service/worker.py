@@ -11,6 +11,7 @@ from service.bootstrap import build_container, database_url
 from service.db.jobs import ENTRYPOINT, listen, queries
 from service.jobs.runner import queue_manager, work
 from service.jobs.sweeping import keep_swept
+from service.jobs.watching import keep_delivering, keep_judging
 from service.settings import Settings
 
 
@@ -31,13 +32,18 @@ async def _run(settings: Settings) -> None:
     gc.set_threshold(50_000, 20, 20)
     sweeping = asyncio.create_task(keep_swept(container.sweep.sweep, manager.shutdown))
     sealing = asyncio.create_task(container.sealing.keep_sealed(manager.shutdown))
+    watching = [
+        asyncio.create_task(keep_judging(container.evaluation.evaluate, manager.shutdown)),
+        asyncio.create_task(keep_delivering(container.observatory, container.webhook, manager.shutdown)),
+    ]
     try:
         await work(manager, heartbeat_s=settings.jobs.heartbeat_s, concurrency=settings.jobs.concurrency)
     finally:
-        sweeping.cancel()
+        for task in (sweeping, *watching):
+            task.cancel()
         # The sealer ends by itself, with a last anchor.
         manager.shutdown.set()
-        await asyncio.gather(sweeping, asyncio.wait_for(sealing, 10), return_exceptions=True)
+        await asyncio.gather(sweeping, *watching, asyncio.wait_for(sealing, 10), return_exceptions=True)
         await connection.close()
         await container.aclose()
 

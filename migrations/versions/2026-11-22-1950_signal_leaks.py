@@ -56,6 +56,7 @@ CREATE TABLE staff_activity (
     reveals INTEGER DEFAULT 0 NOT NULL,
     exported INTEGER DEFAULT 0 NOT NULL,
     reassigned INTEGER DEFAULT 0 NOT NULL,
+    sales INTEGER DEFAULT 0 NOT NULL,
     letters BIGINT DEFAULT 0 NOT NULL,
     segments BIGINT DEFAULT 0 NOT NULL,
     seen BIT(4096) DEFAULT B'0'::bit(4096) NOT NULL,

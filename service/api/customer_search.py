@@ -43,6 +43,8 @@ async def _list_fast(request: Request) -> Response:
 
 async def _page(services: Services, principal: Principal, query: CustomerQuery) -> Response:
     what = sought(query.q)
+    word = next(iter(what.words), None)
+    services.activity.listed(principal, word, query.filters, further=query.cursor is not None)
     if what.words and query.sort in (None, "relevance"):
         return await _relevant(services, principal, query, what)
     sort = query.sort or "-created"

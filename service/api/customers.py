@@ -85,8 +85,10 @@ def identifier(text: str, missing: type[DomainError]) -> UUID:
 
 async def _get_fast(request: Request) -> Response:
     services: Services = request.app.state.services
-    customer_id = identifier(request.path_params["customer_id"], NoCustomer)
-    return await _show(services, request.scope["principal"], customer_id)
+    principal, customer_id = request.scope["principal"], identifier(request.path_params["customer_id"], NoCustomer)
+    shown = await _show(services, principal, customer_id)
+    services.activity.card(principal, customer_id)
+    return shown
 
 
 @routes.get(

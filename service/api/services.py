@@ -28,6 +28,7 @@ from service.domain.ingestion.ports import IngestionTransaction
 from service.domain.ingestion.service import IngestionService
 from service.domain.keeping.ports import KeepingTransaction
 from service.domain.keeping.service import KeepingService
+from service.domain.leaks.activity import Activity
 from service.domain.leaks.service import LeakService
 from service.domain.orders.ports import OrdersTransaction, Overview
 from service.domain.orders.service import OrderService
@@ -156,6 +157,7 @@ class Services:
     access: AccessService
     privacy: PrivacyService
     leaks: LeakService
+    activity: Activity
     audit: AuditService
     refusals: Refusals
     reveals: RevealService

@@ -72,6 +72,7 @@ staff_activity = Table(
     need("reveals", Integer, "0"),
     need("exported", Integer, "0"),
     need("reassigned", Integer, "0"),
+    need("sales", Integer, "0"),
     need("letters", BigInteger, "0"),
     need("segments", BigInteger, "0"),
     need("seen", BIT(4096), "B'0'::bit(4096)"),
