@@ -244,8 +244,11 @@ def _bits(values: Iterable[int]) -> float:
 
 def _listed(secret: str, known: Path) -> str | None:
     wanted = secret.strip().encode(errors="surrogatepass")
-    with gzip.open(known, "rb") if known.suffix == ".gz" else known.open("rb") as lines:
-        found = any(line.strip() == wanted for line in lines)
+    try:
+        with gzip.open(known, "rb") if known.suffix == ".gz" else known.open("rb") as lines:
+            found = any(line.strip() == wanted for line in lines)
+    except (OSError, EOFError):
+        return "The list of known secrets can't be read."
     return "The shared secret is on the list of known secrets." if found else None
 
 

@@ -12,6 +12,7 @@ from service.db.statement import sql
 from service.db.sweep import PgSweep
 from service.domain.access import Principal
 from tests.api.support import Api, Client, in_the_api, token_of
+from tests.api.support import api as another
 from tests.postgres import TestDatabase
 
 _COUNT = sql("SELECT count(*) FROM token_revocations WHERE tenant_id = :tenant")
@@ -167,3 +168,25 @@ async def _lapse(database: TestDatabase, api: Api) -> None:
         if database.superuser_url is None:
             await connection.execute("ALTER TABLE token_revocations FORCE ROW LEVEL SECURITY")
         await connection.close()
+
+
+def test_another_process_knows_within_five_seconds(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        async def there(other: Api) -> None:
+            elsewhere = other.transport
+            head = await api.client()
+            people = [await api.tenant.staff(reach="own", scopes=("customers:read",)) for _ in range(4)]
+            clients = [Client(elsewhere, one, token_of(one, token_id=f"t{n}")) for n, one in enumerate(people)]
+            assert {(await client.get("/v1/customers")).status_code for client in clients} == {200}
+            await _revoked(head, token_id="t0")
+            await _revoked(head, staff_id=str(people[1].staff_id))
+            for person, change in ((people[2], {"state": "blocked"}), (people[3], {"scopes": []})):
+                assert (await head.patch(f"/v1/staff/{person.staff_id}", json=change)).status_code == 200
+            await asyncio.sleep(2.1)
+            answers = [await client.get("/v1/customers") for client in clients]
+            assert [answer.status_code for answer in answers] == [401, 401, 401, 403]
+
+        async with another(database) as other:
+            await there(other)
+
+    in_the_api(database, scenario)
