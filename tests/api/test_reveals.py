@@ -4,9 +4,11 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from service.db.reveals import PgReveals
+from service.db.session import preamble
 from service.db.sweep import PgSweep
 from tests.api.support import Api, Client, in_the_api
 from tests.postgres import TestDatabase
@@ -207,6 +209,33 @@ def test_a_policy_of_nothing_shows_nothing_and_null_brings_the_usual_back(databa
         assert (await _reveal(head, ids[0])).status_code == 200
         wrong = await head.patch("/v1/policies", json={"reveals": {"tenant_day": -1}})
         assert wrong.status_code == 422
+
+    in_the_api(database, scenario)
+
+
+def test_no_role_but_the_revealing_one_touches_the_book_and_none_changes_it(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        head, anna = await api.client(), await api.client(reach="own")
+        ids = await customers_of(api, anna.principal, 1)
+        assert (await _reveal(anna, ids[0])).status_code == 200
+        insert = f"INSERT INTO reveals VALUES ({api.tenant.tenant_id}, '{{}}', now(), '{ids[0]}')"
+        mine, others = insert.format(head.principal.staff_id), insert.format(anna.principal.staff_id)
+        count = "SELECT count(*) FROM reveals"
+        change = ("UPDATE reveals SET taken_at = now() - interval '1 year'", "DELETE FROM reveals", "TRUNCATE reveals")
+        refused = [(f"clientbase_{reach}", what) for reach in ("own", "team", "tenant") for what in (count, mine)]
+        refused += [("clientbase_reveal", what) for what in (*change, others)]
+        refused.append(("clientbase_keeper", change[0]))
+        async with api.container.pool.acquire() as connection:
+            for role, statement in [*refused, ("clientbase_reveal", mine), ("clientbase_reveal", count)]:
+                await connection.execute(f"{preamble(head.principal)}; SET LOCAL ROLE {role}")
+                try:
+                    if (role, statement) in refused:
+                        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                            await connection.execute(statement)
+                    else:
+                        await connection.execute(statement)
+                finally:
+                    await connection.execute("ROLLBACK")
 
     in_the_api(database, scenario)
 

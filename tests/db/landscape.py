@@ -80,7 +80,7 @@ def tables() -> Iterator[Table]:
     """Every table that belongs to tenants, parents first; journals refer to all without a key.
 
     Seals are nobody's to write but the sealer's (tests/db/test_audit_seals.py).
-    Looks at contacts and terms of use have tests of their own (tests/db/test_reveals.py, tests/db/test_terms.py).
+    Looks at contacts and terms of use have tests of their own (tests/api/test_reveals.py, tests/api/test_terms.py).
     """
     journals = ("audit", "audit_entries", "changes")
     apart = ("tenants", "audit_seals", "reveals", "terms", "terms_acceptances", *journals)
