@@ -311,8 +311,7 @@ async def import_events(import_id: UUID, request: Request, principal: Caller, se
     **operation("imports.rejects", Scope.IMPORTS_WRITE, problems=(NoImport,)),
 )
 async def import_rejects(import_id: UUID, principal: Caller, services: Wired) -> Response:
-    """CSV: the original cells, then line, field, code and reason. They may hold contacts, so it is written into the audit
-    trail first."""
+    """CSV: the original cells, then line, field, code and reason. They may hold contacts: the audit tells of it."""
     shown = await _card(services, principal, import_id)
     async with services.uow.begin(principal) as tx:
         await tx.journal.audit("imports.rejects", "import", import_id, records=shown["rows_rejected"])

@@ -1,8 +1,8 @@
 """One person taken out of every table, by the role that alone may, in the caller's transaction.
 
 Rows that are only his go; of the record a shell stays, of a file its row without name and contents. Where free text or
-a request of somebody else names him, that text is blanked. The audit trail can't be changed: it holds no contents of
-records, and what staff give there as their reason is theirs to keep free of names.
+a request of somebody else names him, that text is blanked. The audit trail holds no contents of records; where a reason
+that staff have given there names him, its words and their salt go. Their hash stays, so the row's seal still holds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -142,6 +142,10 @@ def _telling(table: str, key: str, columns: Sequence[str]) -> Statement:
 
 
 _ASK_TOLD = {table: _telling(table, key, columns) for table, (key, columns) in _TOLD.items()}
+_ASK_REASONS = _telling("audit", "audit_id", ("reason",))
+_BLANK_REASONS = sql("""
+    UPDATE audit SET reason = NULL, reason_salt = NULL WHERE tenant_id = :tenant AND audit_id = ANY (:audit_ids::uuid[])
+""")
 _BLANK_TOLD = {
     table: sql(
         f"UPDATE {table} SET {', '.join(f'{c} = :{c}' for c in columns)} WHERE tenant_id = :tenant AND {key} = :{key}"
@@ -211,6 +215,14 @@ class PgErasing:
             for table in _TOLD:
                 counts[table] = counts.get(table, 0) + await self._blank(table, markers)
         return counts
+
+    async def reasons(self, markers: Markers) -> Sequence[UUID]:
+        async with self._session.as_role(ERASER):
+            rows = await self._session.fetch(_ASK_REASONS, **_looked_for(markers))
+            named = [row["audit_id"] for row in rows if markers.without(row["reason"]) != row["reason"]]
+            if named:
+                await self._session.execute(_BLANK_REASONS, audit_ids=named)
+        return named
 
     async def _blank(self, table: str, markers: Markers) -> int:
         key, columns = _TOLD[table]

@@ -193,3 +193,23 @@ def test_refusals_wait_while_they_cannot_be_written_and_no_answer_suffers(databa
         assert [row["records"] for row in await trail(head, outcome="refused")] == [1]
 
     in_the_api(database, scenario)
+
+
+def test_an_erasure_takes_names_out_of_reasons_and_the_chain_holds(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        person = PERSON | {"family_name": "Переверзева", "external_ids": [], "contacts": []}
+        customer = (await head.post("/v1/customers", json=person)).json()["customer_id"]
+        other = (await make(head, contacts=[{"kind": "phone", "value": "+79123456789"}]))["customer_id"]
+        for reason in ("Мария Переверзева asked for it", "Something else"):
+            assert (await head.post(f"/v1/customers/{other}/reveal", json={"reason": reason})).status_code == 200
+        await seal_all(world)
+        order = {"confirm": customer, "reason": "The person asked for it"}
+        erased = await head.post(f"/v1/customers/{customer}/erase", json=order)
+        assert erased.status_code == 201, erased.text
+        assert {row["reason"] for row in await trail(head, action="contacts.reveal")} == {None, "Something else"}
+        await seal_all(world)
+        seen = (await head.get("/v1/audit/verify")).json()
+        assert (seen["findings"], seen["complete"]) == ([], True)
+
+    in_the_api(database, scenario)

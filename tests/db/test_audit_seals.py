@@ -79,6 +79,10 @@ class Trail:
             found += last.findings
         return found
 
+    async def hash_of(self, audit_id: UUID) -> bytes:
+        (row,) = await self.sql(f"SELECT {ROW_HASH} AS hash FROM audit a WHERE a.audit_id = $1", audit_id)
+        return bytes(row["hash"])
+
     async def ids(self) -> list[UUID]:
         rows = await self.sql(
             "SELECT audit_id FROM audit_seals WHERE tenant_id = $1 ORDER BY seq", self.tenant.tenant_id

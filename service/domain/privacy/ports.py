@@ -75,6 +75,10 @@ class Privacy(Protocol):
 class Erasing(Protocol):
     """By the one role that may; only for the whole tenant."""
 
+    async def reasons(self, markers: Markers) -> Sequence[UUID]:
+        """Take the reasons out of the audit trail that name the person; of which rows."""
+        ...
+
     async def person(self, customer_id: UUID) -> Person: ...
 
     async def import_files(self, customer_id: UUID) -> Sequence[ImportFile]: ...
