@@ -4,11 +4,13 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
+from service.api.rule_schemas import RuleText, small
 from service.api.schemas import Input, LongText, Micros, Text
 from service.domain.assignments.model import Selection, Spread
 from service.domain.assignments.portfolio import HORIZON_DAYS, NO_QUALITY
+from service.domain.rules.model import Rule
 
 _FILTERS = ("status", "kind", "curator_id", "team_id", "city", "region", "channel", "tag")
 
@@ -26,6 +28,14 @@ class SelectIn(Input):
     region: Text | None = None
     channel: Text | None = Field(None, description="Code of the acquisition channel.")
     tag: Text | None = None
+    rule: Annotated[Rule, BeforeValidator(small("/select"))] | None = None
+    text: RuleText | None = Field(None, description="The rule as text.")
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "SelectIn":
+        if self.rule is not None and self.text is not None:
+            raise ValueError("give the rule either as rule or as text")
+        return self
 
     @property
     def selection(self) -> Selection:

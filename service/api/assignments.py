@@ -1,7 +1,7 @@
 """Hand-overs over HTTP: a portfolio goes to a person, to a team or over its members; briefings, history, the pool."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from service.api.assignment_schemas import (
 from service.api.deps import OnceKey, Wired, patiently
 from service.api.paging import BadCursor, decode, encode
 from service.api.routing import Caller, operation, router
+from service.api.rule_schemas import RULE_PROBLEMS, rule_of
 from service.api.schemas import BadIdempotencyKey, Page, as_json, money
 from service.domain.access import Scope
 from service.domain.assignments.errors import (
@@ -90,6 +91,7 @@ _CREATE = operation(
         KeyReused,
         StillRunning,
         BadIdempotencyKey,
+        *RULE_PROBLEMS,
     ),
     requestBody={"content": {"application/json": {"example": _EXAMPLE}}},
 )
@@ -107,7 +109,8 @@ async def create_assignment(body: AssignmentIn, principal: Caller, services: Wir
     """Moves the selected records to a person or a team, or spreads them over a team: all of them or none, and seen at
     once. It is a dry run unless `dry_run` is false. Who leads teams moves what these teams have, or the pool, within
     these teams. A balanced spread deals by falling revenue, there and back; what receivers had does not count."""
-    selection = body.select.selection
+    asked = await rule_of(body.select, principal, services, "/select/rule")
+    selection = replace(body.select.selection, rule=asked)
     target = Target(**body.to.model_dump())
     if body.dry_run:
         found = await services.assignments.preview(principal, selection, target)

@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from service.api.rule_schemas import RuleJson, RuleText
 from service.api.schemas import (
     Attributes,
     Input,
@@ -234,6 +235,17 @@ class ContactExact(Input):
 
 class CustomerSearch(CustomerQuery):
     contact: ContactExact | None = None
+    rule: RuleJson | None = Field(None, description="Newest first; besides filters, not words or a contact.")
+    text: RuleText | None = Field(None, description="The rule as text.")
+
+    @model_validator(mode="after")
+    def _rule_alone(self) -> "CustomerSearch":
+        ruled = (self.rule is not None) + (self.text is not None)
+        if ruled > 1:
+            raise ValueError("give the rule either as rule or as text")
+        if ruled and (self.q or self.contact or self.sort not in (None, "-created")):
+            raise ValueError("a rule goes with filters, not with words, a contact or another order")
+        return self
 
 
 class CustomerPage(Page[Customer]):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Query, Request, Response
 from pydantic import TypeAdapter, ValidationError
@@ -12,14 +13,18 @@ from service.api.deps import Wired
 from service.api.paging import BadCursor, decode, encode
 from service.api.problems import InvalidRequest, pointer
 from service.api.routing import Caller, hot, operation, router
+from service.api.rule_schemas import RULE_PROBLEMS, rule_of
 from service.api.schemas import as_json, fragment
 from service.api.services import ApiTransaction, Services
 from service.domain.access import Principal, Scope
 from service.domain.customers.contacts import InvalidContact
 from service.domain.customers.model import ContactInput
 from service.domain.customers.search import Place, ProbesUsedUp, Sought, sought
+from service.domain.rules.model import Asked
 
 routes = router("customers")
+# A rule with a period goes through the orders of a large base.
+_RULE_TIMEOUT_MS = 60_000
 
 
 def card(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,6 +83,18 @@ async def _relevant(services: Services, principal: Principal, query: CustomerQue
     return as_json({"items": items, "next_cursor": cursor, "count": count, "more": found.more})
 
 
+async def _meant(services: Services, principal: Principal, query: CustomerQuery, asked: Asked) -> Response:
+    """Whom a rule means, newest first."""
+    after = _position(query, "-created")
+    async with services.uow.begin(principal, timeout_ms=_RULE_TIMEOUT_MS) as tx:
+        last = None if after is None else UUID(str(after["after_id"]))
+        ids = await tx.segments.page(asked, query.filters, after=last, limit=query.limit + 1)
+        rows = await tx.search.cards(ids[: query.limit], query.chosen)
+        count = await tx.segments.count(asked, query.filters) if query.count else None
+    cursor = encode({"after_id": ids[query.limit - 1]}) if len(ids) > query.limit else None
+    return as_json({"items": [card(row) for row in rows], "next_cursor": cursor, "count": count})
+
+
 async def _count(tx: ApiTransaction, query: CustomerQuery, what: Sought) -> int | None:
     if query.count is None:
         return None
@@ -129,14 +146,17 @@ async def list_customers(query: Annotated[CustomerQuery, Query()]) -> None:
     **operation(
         "customers.search",
         Scope.CUSTOMERS_READ,
-        problems=(BadCursor, InvalidContact, ProbesUsedUp),
+        problems=(BadCursor, InvalidContact, ProbesUsedUp, *RULE_PROBLEMS),
         requestBody={"content": {"application/json": {"example": {"q": "иван", "city": "Казань", "limit": 20}}}},
     ),
 )
 async def search_customers(body: CustomerSearch, principal: Caller, services: Wired) -> Response:
-    """Words and filters, or one exact contact: a contact is found in any writing, but only by its whole normal form.
+    """Words and filters, a rule and filters, or one exact contact: a contact is found in any writing, but only by its
+    whole normal form.
 
     Each look for a contact counts against an hourly budget."""
+    if asked := await rule_of(body, principal, services):
+        return await _meant(services, principal, body, asked)
     if body.contact is None:
         return await _page(services, principal, body)
     found = await services.finding.by_contact(

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationInfo, model_validator
 
 from service.api.schemas import Input, storable
+from service.domain.access import Principal
 from service.domain.rules.binding import within_limits
-from service.domain.rules.model import Rule
+from service.domain.rules.errors import BadRule, ContactsClosed, FieldClosed, RuleTooLarge, RuleUnreadable
+from service.domain.rules.model import Asked, Rule
 from service.domain.rules.parsing import LONGEST_TEXT
+from service.domain.rules.service import RuleService
 
 RULE_EXAMPLE: dict[str, Any] = {
     "kind": "all",
@@ -20,6 +23,7 @@ RULE_EXAMPLE: dict[str, Any] = {
     ],
 }
 TEXT_EXAMPLE = 'city = "Казань" and orders.sum(last 365 days) >= 50000'
+RULE_PROBLEMS = (BadRule, RuleTooLarge, RuleUnreadable, ContactsClosed, FieldClosed)
 _KINDS = frozenset({"all", "any", "not", "field", "orders", "share", "top_category", "birthday", "consent"})
 _RULE: TypeAdapter[Any] = TypeAdapter(Rule)
 
@@ -51,6 +55,28 @@ class RuleIn(Input):
         if (self.rule is None) == (self.text is None):
             raise ValueError("give the rule either as rule or as text")
         return self
+
+
+class _Ruled(Protocol):
+    """What may hold a rule in either form."""
+
+    @property
+    def rule(self) -> Any: ...
+
+    @property
+    def text(self) -> str | None: ...
+
+
+class _Rules(Protocol):
+    @property
+    def rules(self) -> RuleService: ...
+
+
+async def rule_of(body: _Ruled, principal: Principal, services: _Rules, at: str = "/rule") -> Asked | None:
+    """The rule of a body that may have none."""
+    if body.rule is None and body.text is None:
+        return None
+    return await services.rules.asked(principal, rule=body.rule, text=body.text, at=at)
 
 
 def rule_json(rule: Rule) -> Any:

@@ -11,19 +11,17 @@ from service.api.customer_schemas import Customer
 from service.api.customer_search import card
 from service.api.deps import Wired
 from service.api.routing import Caller, operation, router
-from service.api.rule_schemas import RULE_EXAMPLE, TEXT_EXAMPLE, RuleIn, rule_json
+from service.api.rule_schemas import RULE_EXAMPLE, RULE_PROBLEMS, TEXT_EXAMPLE, RuleIn, rule_json
 from service.api.schemas import Micros, as_json, money
 from service.domain.access import Scope
 from service.domain.customers.errors import NoCustomer
 from service.domain.rules.binding import clauses_of
-from service.domain.rules.errors import BadRule, ContactsClosed, FieldClosed, RuleTooLarge, RuleUnreadable
 from service.domain.rules.explaining import Verdict
 from service.domain.rules.fields import MEASURES, OPERATORS, TOP_OPERATORS
 from service.domain.rules.model import Orders, Share
 from service.domain.rules.printing import printed
 
 routes = router("segments")
-RULE_PROBLEMS = (BadRule, RuleTooLarge, RuleUnreadable, ContactsClosed, FieldClosed)
 _NOT_YET = [
     "Distance from a point: addresses have no coordinates.",
     "Letters and groups of RFM, classes of ABC and XYZ: there are no snapshots of them yet.",

@@ -8,9 +8,11 @@ from pydantic import BaseModel, Field, model_validator
 
 from service.api.deps import OnceKey, Wired
 from service.api.routing import Caller, operation, router
+from service.api.rule_schemas import RULE_PROBLEMS, RuleJson, RuleText, rule_of
 from service.api.schemas import BadIdempotencyKey, Input, Text, as_json
 from service.domain.access import Scope
 from service.domain.idempotency import KeyReused, StillRunning
+from service.domain.rules.binding import told as asks
 from service.domain.tags import MOST_TAGS, NoTagsNamed, Tagging, TooManyRecords
 
 routes = router("customers")
@@ -38,17 +40,22 @@ class TagFilters(Input):
 
 
 class TagIn(Input):
-    """Tags to add and to remove, and the records: a list of ids, or filters, or both."""
+    """Tags to add and to remove, and the records: a list of ids, filters, a rule; all that is given must hold."""
 
     add: TagList = Field(default_factory=list)
     remove: TagList = Field(default_factory=list)
     customer_ids: Annotated[list[UUID], Field(min_length=1, max_length=10_000)] | None = None
     filters: TagFilters | None = None
+    rule: RuleJson | None = None
+    text: RuleText | None = Field(None, description="The rule as text.")
 
     @model_validator(mode="after")
     def _says_which(self) -> "TagIn":
-        if self.customer_ids is None and not (self.filters and self.filters.given):
-            raise ValueError("name the records by customer_ids or by at least one filter")
+        if self.rule is not None and self.text is not None:
+            raise ValueError("give the rule either as rule or as text")
+        ruled = self.rule is not None or self.text is not None
+        if self.customer_ids is None and not (self.filters and self.filters.given) and not ruled:
+            raise ValueError("name the records by customer_ids, by at least one filter, or by a rule")
         return self
 
 
@@ -68,24 +75,26 @@ _EXAMPLE = {"add": ["spring-2026"], "remove": ["winter-2025"], "filters": {"city
     **operation(
         "customers.tag",
         Scope.CUSTOMERS_WRITE,
-        problems=(NoTagsNamed, TooManyRecords, KeyReused, StillRunning, BadIdempotencyKey),
+        problems=(NoTagsNamed, TooManyRecords, KeyReused, StillRunning, BadIdempotencyKey, *RULE_PROBLEMS),
         requestBody={"content": {"application/json": {"example": _EXAMPLE}}},
     ),
 )
 async def tag_customers(body: TagIn, principal: Caller, services: Wired, once: OnceKey) -> Response:
-    """All records within your reach that the ids and filters name, in one transaction; what is out of reach is not
-    there, and restricted records are left alone."""
+    """All records within your reach that the ids, filters and rule name, in one transaction; what is out of reach is
+    not there, and restricted records are left alone."""
     tagging = Tagging(add=tuple(body.add), remove=tuple(body.remove))
     filters = body.filters.given if body.filters else {}
+    asked = await rule_of(body, principal, services)
     async with services.uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
         answer: dict[str, Any] | None = await tx.idempotency.recall(once)
         if answer is None:
-            tagged = await tx.tags.apply(tagging, customer_ids=body.customer_ids, filters=filters)
+            tagged = await tx.tags.apply(tagging, customer_ids=body.customer_ids, filters=filters, rule=asked)
             answer = {name: getattr(tagged, name) for name in ("matched", "changed", "full")}
             told: dict[str, Any] = {
                 "add": tagging.add,
                 "remove": tagging.remove,
                 "filters": {k: str(v) for k, v in filters.items()},
+                **({"rule": asks(asked.rule)} if asked else {}),
             }
             await tx.journal.audit("customers.tag", "customer", None, records=tagged.changed, reason=None, **told)
             await tx.idempotency.remember(once, 200, answer)

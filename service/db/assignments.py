@@ -13,6 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from service.db.customer_search import FILTERS
+from service.db.rules import EVERYBODY
+from service.db.segments import PgSegments
 from service.db.session import ROLE, Session
 from service.db.statement import Statement, sql
 from service.domain.access import Reach
@@ -122,12 +124,21 @@ _END_DEPUTY = sql(f"UPDATE deputies SET until_on = :until_on WHERE {_OF_DEPUTY}"
 
 @lru_cache(maxsize=512)
 def _deal(
-    filters: frozenset[str], by_ids: bool, unassigned: bool, bounded: bool, spread: Spread, many: bool, moving: bool
+    filters: frozenset[str],
+    by_ids: bool,
+    unassigned: bool,
+    bounded: bool,
+    spread: Spread,
+    many: bool,
+    moving: bool,
+    rule: str,
 ) -> Statement:
     """The SQL of one shape of hand-over, or of its dry run."""
     where = ["c.tenant_id = :tenant", *(FILTERS[name] for name in sorted(filters))]
     if by_ids:
         where.append("c.customer_id = ANY (:ids::uuid[])")
+    if rule:
+        where += [rule, "c.erased_at IS NULL"]
     if unassigned:
         where.append(_IN_POOL)
     elif bounded:
@@ -192,23 +203,26 @@ class PgAssignments:
     ) -> list[Share]:
         """Deal the selection out; with the id of a hand-over it is done, without one it is only said."""
         moving = assignment_id is not None
-        statement = _deal(
-            frozenset(selection.filters),
-            selection.customer_ids is not None,
-            selection.unassigned,
-            bounds.teams is not None,
-            spread,
-            len(receivers) > 1,
-            moving,
-        )
         await self._session.command(_ROOM)
         if moving:
             # Whoever referred to an empty table before would have all of it read for each row now.
             await self._session.forget_plans()
         async with self._session.as_role(_TENANT):
+            meant = await PgSegments(self._session).compiled(selection.rule) if selection.rule else EVERYBODY
+            statement = _deal(
+                frozenset(selection.filters),
+                selection.customer_ids is not None,
+                selection.unassigned,
+                bounds.teams is not None,
+                spread,
+                len(receivers) > 1,
+                moving,
+                meant.where,
+            )
             rows = await self._session.fetch(
                 statement,
                 **selection.filters,
+                **meant.values,
                 ids=list(set(selection.customer_ids or ())),
                 teams=list(bounds.teams or ()),
                 curators=[one.curator_id for one in receivers],

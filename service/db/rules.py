@@ -50,6 +50,10 @@ class Compiled:
     values: Mapping[str, Any]
 
 
+# No rule: no condition.
+EVERYBODY = Compiled("", {})
+
+
 @dataclass(slots=True)
 class Binder:
     """The parameters of one statement; `prefix` keeps several rules apart."""

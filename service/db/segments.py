@@ -7,6 +7,7 @@ from uuid import UUID
 
 import orjson
 
+from service.db.customer_search import FILTERS
 from service.db.purchase_facts import STATE
 from service.db.rules import Compiled, compile_rule, compile_values
 from service.db.session import Session
@@ -83,6 +84,25 @@ class PgSegments:
                 plan = await self._session.fetchval(statement, **found.values)
                 costs.append(_cost(plan))
         return costs
+
+    async def page(self, asked: Asked, filters: Mapping[str, object], *, after: UUID | None, limit: int) -> list[str]:
+        found = await self.compiled(asked)
+        where = [_BASE, *(FILTERS[name] for name in sorted(filters)), found.where]
+        if after is not None:
+            where.append("c.customer_id < :after::uuid")
+        statement = sql(f"""SELECT c.customer_id FROM customers c WHERE {" AND ".join(where)}
+            ORDER BY c.customer_id DESC LIMIT :limit""")
+        async with self._session.planned_anew():
+            rows = await self._session.fetch(statement, **filters, **found.values, after=after, limit=limit)
+        return [str(row["customer_id"]) for row in rows]
+
+    async def count(self, asked: Asked, filters: Mapping[str, object]) -> int:
+        found = await self.compiled(asked)
+        where = " AND ".join([_BASE, *(FILTERS[name] for name in sorted(filters)), found.where])
+        async with self._session.planned_anew():
+            await self._session.command(_ROOM)
+            statement = sql(f"SELECT count(*) FROM customers c WHERE {where}")
+            return int(await self._session.fetchval(statement, **filters, **found.values))
 
     async def ids(self, asked: Asked, among: Sequence[UUID] | None = None) -> list[UUID]:
         """Who is meant, by id; of those alone, where some are named."""

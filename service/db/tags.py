@@ -5,8 +5,11 @@ from functools import lru_cache
 from uuid import UUID
 
 from service.db.customer_search import FILTERS
+from service.db.rules import EVERYBODY
+from service.db.segments import PgSegments
 from service.db.session import Session
 from service.db.statement import Statement, sql
+from service.domain.rules.model import Asked
 from service.domain.tags import MOST_RECORDS, MOST_TAGS, Tagged, Tagging, TooManyRecords
 
 _FRESH = """
@@ -28,11 +31,13 @@ _PROVENANCE = """
 
 
 @lru_cache(maxsize=256)
-def _applying(filters: frozenset[str], listed: bool) -> Statement:
+def _applying(filters: frozenset[str], listed: bool, rule: str) -> Statement:
     where = ["c.tenant_id = :tenant", "c.restricted_at IS NULL", "c.erased_at IS NULL"]
     where += [FILTERS[name] for name in sorted(filters)]
     if listed:
         where.append("c.customer_id = ANY (:ids::uuid[])")
+    if rule:
+        where.append(rule)
     return sql(f"""
         WITH chosen AS MATERIALIZED (
             SELECT c.customer_id, c.tags AS old, {_FRESH} AS fresh, {_SOURCE} AS source
@@ -63,17 +68,24 @@ class PgTags:
         self._session = session
 
     async def apply(
-        self, tagging: Tagging, *, customer_ids: Sequence[UUID] | None, filters: Mapping[str, object]
+        self,
+        tagging: Tagging,
+        *,
+        customer_ids: Sequence[UUID] | None,
+        filters: Mapping[str, object],
+        rule: Asked | None = None,
     ) -> Tagged:
         principal = self._session.principal
+        meant = await PgSegments(self._session).compiled(rule) if rule else EVERYBODY
         row = await self._session.fetchrow(
-            _applying(frozenset(filters), customer_ids is not None),
+            _applying(frozenset(filters), customer_ids is not None, meant.where),
             add=list(tagging.add),
             remove=list(tagging.remove),
             person=principal.kind == "person",
             staff_id=principal.staff_id,
             ids=None if customer_ids is None else list(customer_ids),
             **filters,
+            **meant.values,
         )
         assert row is not None
         if row["matched"] > MOST_RECORDS:

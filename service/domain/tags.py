@@ -10,6 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from service.domain.errors import Rejected
+from service.domain.rules.model import Asked
 
 MOST_TAGS = 50
 MOST_RECORDS = 100_000
@@ -54,7 +55,12 @@ class Tagged:
 
 class Tags(Protocol):
     async def apply(
-        self, tagging: Tagging, *, customer_ids: Sequence[UUID] | None, filters: Mapping[str, object]
+        self,
+        tagging: Tagging,
+        *,
+        customer_ids: Sequence[UUID] | None,
+        filters: Mapping[str, object],
+        rule: Asked | None = None,
     ) -> Tagged:
         """Move the tags of the records within reach, with history and changes. Raises TooManyRecords."""
         ...

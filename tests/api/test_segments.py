@@ -225,3 +225,54 @@ def test_money_of_rules_keeps_every_digit(database: TestDatabase) -> None:
         assert Decimal("0.3") == Decimal((await _preview(head, "orders.count = 2"))["revenue"])
 
     in_the_api(database, scenario)
+
+
+def test_tags_hand_overs_and_searches_take_a_rule(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head, anna = await world.client(), await world.client(reach="own")
+        mine, theirs, poor = (
+            await _customer(anna, city="Казань"),
+            await _customer(head, city="казань"),
+            await _customer(head, city="Казань"),
+        )
+        await _order(head, mine, "1000")
+        await _order(head, theirs, "1000")
+        found = await anna.post("/v1/customers/tag", json={"add": ["rich"], "text": RICH})
+        assert found.json() == {"matched": 1, "changed": 1, "full": 0}
+        page = (await head.post("/v1/customers/search", json={"text": RICH, "limit": 1, "count": "exact"})).json()
+        assert ([one["customer_id"] for one in page["items"]], page["count"]) == ([theirs], 2)
+        rest = await head.post("/v1/customers/search", json={"text": RICH, "limit": 1, "cursor": page["next_cursor"]})
+        assert [one["customer_id"] for one in rest.json()["items"]] == [mine]
+        assert rest.json()["next_cursor"] is None
+        own = (await anna.post("/v1/customers/search", json={"text": RICH, "tag": "rich"})).json()
+        assert [one["customer_id"] for one in own["items"]] == [mine]
+        target = {"curator_id": str(anna.principal.staff_id)}
+        rule = {"kind": "field", "field": "city", "op": "eq", "value": "КАЗАНЬ"}
+        body = {"select": {"rule": rule, "text": None}, "to": target}
+        tried = await head.post("/v1/assignments", json=body)
+        assert (tried.json()["records"], tried.json()["unchanged"]) == (2, 1), tried.text
+        assert tried.json()["request"]["select"] == {"rule": ["city"]}
+        done = await head.post("/v1/assignments", json=body | {"dry_run": False})
+        assert done.status_code == 201, done.text
+        assert (await _preview(anna, RICH))["customers"] == 2
+        assert (await anna.get(f"/v1/customers/{poor}")).status_code == 200
+
+    in_the_api(database, scenario)
+
+
+def test_a_bad_rule_in_a_selection_names_its_place_there(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        to = {"curator_id": str(head.principal.staff_id)}
+        for select, pointer in (
+            ({"rule": {"kind": "field", "field": "town", "op": "missing"}}, "/select/rule/field"),
+            ({"rule": _deep(9)}, "/select/rule" + "/rule" * 8),
+            ({"text": "town is missing"}, "/select/text"),
+            ({"text": "city is"}, "/select/text"),
+        ):
+            answer = await head.post("/v1/assignments", json={"select": select, "to": to})
+            problem = answer.json()
+            assert answer.status_code == 422, answer.text
+            assert pointer in (problem.get("pointer"), *(one["pointer"] for one in problem.get("errors", []))), problem
+
+    in_the_api(database, scenario)

@@ -14,6 +14,8 @@ from uuid import UUID
 
 from service.domain.access import Principal, Reach
 from service.domain.assignments.errors import LeadNeeded, OutsideOwnTeams, ReceiverUnfit, TargetUnclear
+from service.domain.rules.binding import told
+from service.domain.rules.model import Asked
 
 
 class Spread(StrEnum):
@@ -28,10 +30,11 @@ class Selection:
     filters: Mapping[str, object] = field(default_factory=dict)
     customer_ids: tuple[UUID, ...] | None = None
     unassigned: bool = False
+    rule: Asked | None = None
 
     @property
     def empty(self) -> bool:
-        return not self.filters and self.customer_ids is None and not self.unassigned
+        return not self.filters and self.customer_ids is None and not self.unassigned and self.rule is None
 
     @property
     def told(self) -> dict[str, Any]:
@@ -39,6 +42,8 @@ class Selection:
         kept: dict[str, Any] = {name: str(value) for name, value in self.filters.items()}
         if self.customer_ids is not None:
             kept["customer_ids"] = len(self.customer_ids)
+        if self.rule is not None:
+            kept["rule"] = told(self.rule.rule)
         return kept | ({"unassigned": True} if self.unassigned else {})
 
 

@@ -110,6 +110,12 @@ def clauses_of(rule: Rule) -> Iterator[Clause]:
         yield rule
 
 
+def told(rule: Rule) -> list[str]:
+    """What the rule asks for, without the values: they may be of persons, and this is kept."""
+    named = {one.field if isinstance(one, Field) else one.kind for one in clauses_of(rule)}
+    return sorted(named)
+
+
 def own_fields(rule: Rule) -> set[str]:
     """The names of the tenant's own fields that the rule asks for."""
     found = (one.field for one in clauses_of(rule) if isinstance(one, Field))

@@ -26,6 +26,14 @@ class Segments(Protocol):
         """Of one record, whether each clause holds and the value it looked at; None when it is not within reach."""
         ...
 
+    async def page(
+        self, asked: Asked, filters: Mapping[str, object], *, after: UUID | None, limit: int
+    ) -> Sequence[str]:
+        """The ids of those meant that the filters let through too, newest first."""
+        ...
+
+    async def count(self, asked: Asked, filters: Mapping[str, object]) -> int: ...
+
     async def values(self) -> Mapping[str, Sequence[str]]:
         """The commonest values of fields among the newest records in reach."""
         ...

@@ -10,6 +10,7 @@ from service.domain.customers.errors import NoCustomer
 from service.domain.errors import Rejected
 from service.domain.ports import Clock, UnitOfWork
 from service.domain.rules.binding import bind, clauses_of, own_fields
+from service.domain.rules.errors import RuleTooLarge, RuleUnreadable
 from service.domain.rules.explaining import Verdict, verdicts
 from service.domain.rules.fields import Catalogue, FieldSpec
 from service.domain.rules.model import Asked, Rule
@@ -44,7 +45,8 @@ class RuleService:
     ) -> Asked:
         """The rule, checked, on the tenant's today. `at` points at the rule in what the caller sent; faults of a text
         have its pointer with line and column."""
-        parsed = parse(text) if text is not None else None
+        place = at.removesuffix("/rule") + "/text"
+        parsed = _parsed(text, place) if text is not None else None
         found = parsed.rule if parsed else rule
         assert found is not None
         catalogue = await self._catalogue(principal, found)
@@ -52,7 +54,7 @@ class RuleService:
         try:
             bound = bind(found, catalogue, principal.scopes, today, "" if parsed else at)
         except Rejected as refused:
-            raise (_in_text(parsed, refused) if parsed else refused) from None
+            raise (_in_text(parsed, refused, place) if parsed else refused) from None
         return Asked(
             rule=bound, catalogue=catalogue, today=today, time_zone=principal.time_zone, currency=principal.currency
         )
@@ -90,15 +92,25 @@ class RuleService:
         return Catalogue.of(found.values())
 
 
-def _in_text(parsed: Parsed, refused: Rejected) -> Rejected:
+def _parsed(text: str, place: str) -> Parsed:
+    try:
+        return parse(text)
+    except (RuleUnreadable, RuleTooLarge) as refused:
+        told: Any = refused.extra.get("errors", ())
+        raise type(refused)(
+            refused.detail, **refused.extra | {"errors": [{**one, "pointer": place} for one in told]}
+        ) from None
+
+
+def _in_text(parsed: Parsed, refused: Rejected, place: str) -> Rejected:
     """The same refusal, told by line and column."""
     errors: Any = refused.extra.get("errors") or [{"pointer": refused.extra["pointer"], "detail": refused.detail}]
-    placed = [_placed(parsed, **one) for one in errors]
+    placed = [_placed(parsed, place, **one) for one in errors]
     first = placed[0]
     detail = f"{first['detail']} (line {first['line']}, column {first['column']})"
     return type(refused)(detail, line=first["line"], column=first["column"], errors=placed)
 
 
-def _placed(parsed: Parsed, pointer: str, detail: str) -> dict[str, Any]:
+def _placed(parsed: Parsed, place: str, pointer: str, detail: str) -> dict[str, Any]:
     line, column = parsed.place(pointer)
-    return {"pointer": "/text", "detail": detail, "line": line, "column": column}
+    return {"pointer": place, "detail": detail, "line": line, "column": column}
