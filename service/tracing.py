@@ -33,10 +33,11 @@ class Traced:
 def trace(path: Path, owner_url: str, tenant: str, keys: MarkKeys) -> Traced:
     """Compare the file with every marked export of the tenant. Raises NoTenant, DomainError (no table), OSError."""
     tenant_id, exports = asyncio.run(marked_exports(owner_url, tenant))
-    known = {one.export_id: (one, keys.of(tenant_id, one.export_id)) for one in exports}
-    ours = {export_id: key for export_id, (one, key) in known.items() if one.check == key.check}
+    known = {one.export_id: one for one in exports}
+    tried = [(one, keys.of(tenant_id, one.export_id, sparse=sparse)) for one in exports for sparse in (False, True)]
+    ours = {one.export_id: key for one, key in tried if one.check == key.check}
     bits = evidence_of(islice(_rows(path), _ROWS))
-    found = [(known[score.export_id][0], score) for score in named(scores(bits, ours), len(ours))]
+    found = [(known[score.export_id], score) for score in named(scores(bits, ours), len(ours))]
     return Traced(found=found, bits=len(bits), compared=len(ours), strange=len(known) - len(ours))
 
 

@@ -123,7 +123,7 @@ _JOINS = {
 
 
 # As stored, without what a spreadsheet could run, and marked besides.
-Style = Literal["exact", "harmless", "marked"]
+Style = Literal["exact", "harmless", "marked", "sparse"]
 
 
 class PgExports:
@@ -204,7 +204,7 @@ class PgExports:
         key: MarkKey | None = None,
     ) -> int:
         few = expected <= _FEW
-        style = "exact" if plan.exact else "harmless" if key is None else "marked"
+        style = "exact" if plan.exact else "harmless" if key is None else "sparse" if key.sparse else "marked"
         filters = frozenset(request.filters)
         statement = rows_of(plan.columns, plan.clear, filters, self._choice is not None, few, style)
         values = {
@@ -291,7 +291,7 @@ def _cell(column: Column, clear: bool, style: Style) -> str:
     form = CARRIERS.get(column.name)
     if style == "harmless" or form is None or (column.part is Part.CONTACTS and not clear):
         return harmless(expression)
-    return marked(form, expression)
+    return marked(form, expression, sparse=style == "sparse")
 
 
 @lru_cache(maxsize=256)

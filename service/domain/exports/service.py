@@ -19,7 +19,7 @@ from service.domain.access import Principal
 from service.domain.errors import DomainError, Unavailable
 from service.domain.exports.agreement import ExportPolicy, grown
 from service.domain.exports.errors import ApprovalNeeded, NoExport
-from service.domain.exports.marks import MarkKey, MarkKeys
+from service.domain.exports.marks import SPARSE_ABOVE, MarkKey, MarkKeys
 from service.domain.exports.policy import ExportPlan, ExportRequest, check_group, decide
 from service.domain.exports.ports import ExportsTransaction, StoredExport
 from service.domain.idempotency import Once
@@ -95,7 +95,7 @@ class ExportService:
         request = stored.request
         plan = decide(principal, request.what, request.columns, request.kind)
         check_group(principal, request.group)
-        pipe = _Pipe(None if plan.exact else self._marks.of(principal.tenant_id, stored.export_id))
+        pipe = _Pipe()
         await _together(
             self._read(principal, stored, plan, pipe),
             self._write(principal, job, stored, plan, pipe),
@@ -108,6 +108,9 @@ class ExportService:
             await self._choose_group(tx, principal, request.group)
             total = pipe.total = await tx.exports.count(request.filters)
             await _check_agreed(tx, stored, total)
+            if not plan.exact:
+                sparse = total > SPARSE_ABOVE
+                pipe.key = self._marks.of(principal.tenant_id, stored.export_id, sparse=sparse)
             if plan.clear:
                 await _audit(tx, "contacts.reveal", stored.export_id, request, plan, records=total)
             if request.bom:
@@ -135,6 +138,8 @@ class ExportService:
             )
             async for chunks in pipe.chunks():
                 await tx.exports.record(stored.export_id, chunks)
+            if plan.clear:
+                await tx.leaks.export_touched(stored.export_id)
             mark = None if pipe.key is None else pipe.key.check
             await tx.exports.settle(
                 stored.export_id, "done", rows=pipe.rows, file_id=file_id, clear=plan.clear, mark=mark
@@ -232,8 +237,8 @@ async def _audit(
 class _Pipe:
     """Bytes on their way from the reading to the writing transaction, a few pieces at a time."""
 
-    def __init__(self, key: MarkKey | None) -> None:
-        self.key = key
+    def __init__(self) -> None:
+        self.key: MarkKey | None = None
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=_WAITING)
         self.ledger: asyncio.Queue[Sequence[str] | None] = asyncio.Queue(maxsize=_PAGES_WAITING)
         self._lines = 0
