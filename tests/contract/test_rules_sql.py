@@ -1,6 +1,7 @@
 """One meaning of rules, two interpreters: whom SQL finds is whom `matches` means, of any customers and for any rule."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import pytest
@@ -19,8 +20,8 @@ TEAM = UUID(int=1)
 _TEAM = sql("INSERT INTO teams (tenant_id, team_id, name) VALUES (:tenant, :id, 'Team')")
 
 
-@pytest.fixture(scope="module")
-def stage(database: TestDatabase) -> Iterator[Stage]:
+@contextmanager
+def a_furnished_stage(database: TestDatabase) -> Iterator[Stage]:
     with a_stage(database) as stage:
 
         async def prepare() -> None:
@@ -30,6 +31,12 @@ def stage(database: TestDatabase) -> Iterator[Stage]:
                 await tx.commit()
 
         stage.run(prepare())
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def stage(database: TestDatabase) -> Iterator[Stage]:
+    with a_furnished_stage(database) as stage:
         yield stage
 
 
