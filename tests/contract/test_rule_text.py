@@ -1,6 +1,7 @@
 """A rule that is printed is read back as the same rule, and any text is read or refused with its place."""
 
 from datetime import date
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -90,3 +91,12 @@ def test_a_day_is_kept_relative() -> None:
     rule = bound(parse("created_at >= today - 7 days").rule)
     assert isinstance(rule, Field)
     assert not isinstance(rule.value, date)
+
+
+def test_the_examples_of_the_document_are_rules() -> None:
+    lines = Path("docs/segmentation.md").read_text(encoding="utf-8").splitlines()
+    texts = [line.split("`")[1] for line in lines if line.startswith("| `")]
+    assert len(texts) == 10
+    for text in texts:
+        known = bound(parse(text).rule)
+        assert bound(parse(printed(known)).rule) == known
