@@ -30,6 +30,9 @@ State = Literal["active", "leaving", "blocked"]
 Teams = Annotated[list[UUID], Field(max_length=100)]
 Scopes = Annotated[list[Scope], Field(max_length=len(Scope), examples=[["customers:read", "reach:own"]])]
 
+# They are of a person and stay out of the audit trail, which can't forget.
+_PERSONAL = {"name", "subject"}
+
 
 class OwnAdministration(Conflict):
     code = "own-administration"
@@ -219,7 +222,8 @@ async def create_staff(body: StaffIn, principal: Caller, services: Wired, once: 
         if not known:
             await tx.staff.add(staff_id, **body.model_dump(exclude={"teams"}))
             await tx.staff.place(staff_id, body.teams)
-            await tx.journal.audit("staff.create", "staff", staff_id, **body.model_dump(mode="json"))
+            told = body.model_dump(mode="json", exclude=_PERSONAL)
+            await tx.journal.audit("staff.create", "staff", staff_id, **told)
             await tx.idempotency.remember(once, 201, {"staff_id": str(staff_id)})
         row = await tx.staff.card(staff_id)
         await tx.commit()
@@ -251,9 +255,10 @@ async def update_staff(staff_id: UUID, body: StaffChange, principal: Caller, ser
         await tx.staff.update(staff_id, **{name: wanted[name] for name in ("name", "state", "scopes")})
         if "teams" in changes:
             await tx.staff.place(staff_id, changes["teams"])
-        audited = body.model_dump(mode="json", include=set(changes))
-        before = {name: row[name] for name in changes if name != "teams"}
-        await tx.journal.audit("staff.update", "staff", staff_id, changes=audited, before=before)
+        audited = body.model_dump(mode="json", include=set(changes) - _PERSONAL)
+        before = {name: row[name] for name in changes if name not in ("teams", *_PERSONAL)}
+        fields = sorted(changes)
+        await tx.journal.audit("staff.update", "staff", staff_id, fields=fields, changes=audited, before=before)
         row = await tx.staff.card(staff_id)
         await tx.commit()
     services.principals.forget(staff_id)

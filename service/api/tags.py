@@ -96,7 +96,8 @@ async def tag_customers(body: TagIn, principal: Caller, services: Wired, once: O
                 "filters": {k: str(v) for k, v in filters.items()},
                 **({"rule": asks(asked.rule)} if asked else {}),
             }
-            await tx.journal.audit("customers.tag", "customer", None, records=tagged.changed, reason=None, **told)
+            told["touched"] = tagged.touched
+            await tx.journal.audit("customers.tag", "customer", records=tagged.changed, **told)
             await tx.idempotency.remember(once, 200, answer)
             await tx.commit()
     return as_json(answer)

@@ -59,7 +59,8 @@ def _applying(filters: frozenset[str], listed: bool, rule: str) -> Statement:
             SELECT :tenant, m.customer_id, m.customer_id, 'customer', 'updated' FROM moved m
         )
         SELECT (SELECT count(*) FROM chosen) AS matched, (SELECT count(*) FROM moved) AS changed,
-            (SELECT count(*) FROM chosen WHERE fresh <> old AND cardinality(fresh) > {MOST_TAGS}) AS full
+            (SELECT count(*) FROM chosen WHERE fresh <> old AND cardinality(fresh) > {MOST_TAGS}) AS full,
+            (SELECT coalesce(array_agg(customer_id), '{{}}') FROM moved) AS touched
     """)
 
 

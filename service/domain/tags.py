@@ -5,7 +5,7 @@ than fifty is left as it is; so is one whose processing is restricted. One call 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
@@ -46,11 +46,12 @@ class Tagging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tagged:
-    """How many records were meant, were changed, and were left because they have too many tags already."""
+    """How many records were meant, were changed (and which), and were left because they have too many tags already."""
 
     matched: int
     changed: int
     full: int
+    touched: Sequence[UUID] = field(default=(), compare=False, repr=False)
 
 
 class Tags(Protocol):

@@ -213,3 +213,24 @@ def test_an_erasure_takes_names_out_of_reasons_and_the_chain_holds(database: Tes
         assert (seen["findings"], seen["complete"]) == ([], True)
 
     in_the_api(database, scenario)
+
+
+def test_the_trail_holds_no_personal_values(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        contacts = [{"kind": "phone", "value": "+79123456789"}, {"kind": "email", "value": "maria@example.com"}]
+        customer = (await make(head, contacts=contacts))["customer_id"]
+        await head.patch(f"/v1/customers/{customer}", json={"family_name": "Петрова", "city": "Омск"})
+        await head.post(f"/v1/customers/{customer}/notes", json={"text": "Петрова called"})
+        await head.post(f"/v1/customers/{customer}/reveal", json=_REASON)
+        await head.post("/v1/customers/search", json={"contact": contacts[0]})
+        await head.post("/v1/customers/tag", json={"add": ["vip"], "customer_ids": [customer]})
+        staff = await head.post("/v1/staff", json={"subject": "anna@example.com", "name": "Анна", "scopes": []})
+        await head.patch(f"/v1/staff/{staff.json()['staff_id']}", json={"name": "Анна Вторая", "state": "leaving"})
+        rows = await trail(head)
+        assert {"customers.create", "contacts.reveal", "staff.create", "staff.update"} <= {r["action"] for r in rows}
+        told = "".join(map(str, rows))
+        for value in ("9123456789", "maria@", PERSON["family_name"], "Петрова", "anna@", "Анна"):
+            assert value not in told
+
+    in_the_api(database, scenario)
