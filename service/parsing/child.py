@@ -1,7 +1,7 @@
 """A process that reads one untrusted file and ends: bytes in, records out, and nothing else within its reach.
 
-It has no settings, no secrets and no connection, opens no file, and lives within limits of memory and time; what it may not
-do kills it alone. It is told on its standard input what to do, and answers on its standard output, in frames.
+It has no settings, no secrets and no connection, opens no file, and lives within limits of memory and time; what it may
+not do kills it alone. It is told on its standard input what to do, and answers on its standard output, in frames.
 """
 
 import codecs

@@ -20,6 +20,8 @@ from service.parsing import frames
 
 _ROOT = Path(str(service.__file__)).parents[1]
 _COMMAND = (sys.executable, "-E", "-s", "-m", "service.parsing.child")
+# No setting and no secret of the service.
+_ENVIRONMENT = {"LANG": "C.UTF-8"}
 _BUFFER = 1 << 18
 _LOOK_CPU_S = 5
 # A mebibyte of gzip may be two hundred of text.
@@ -69,7 +71,7 @@ class KillableReader:
         process = await asyncio.create_subprocess_exec(
             *_COMMAND,
             cwd=_ROOT,
-            env={"LANG": "C.UTF-8"},
+            env=_ENVIRONMENT,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

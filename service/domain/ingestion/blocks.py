@@ -1,6 +1,6 @@
 """From the bytes of an uploaded file to its records, a bounded block at a time: all that touches a file as it came.
 
-Nothing of the base is needed here, so that it can be run in a process of its own, with nothing to take and little to break.
+Nothing of the base is needed here, so that it can run in a process of its own, with nothing to take, little to break.
 """
 
 from collections.abc import Iterable, Iterator
@@ -67,9 +67,9 @@ def look(start: bytes, *, encoding: str | None = None, delimiter: str | None = N
 
 
 def _first(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """As many pieces as are looked at; the others are unpacked all the same, so that a bomb goes off here."""
     size = 0
     for piece in pieces:
-        yield piece
+        if size < _PIECE:
+            yield piece
         size += len(piece)
-        if size >= _PIECE:
-            return

@@ -1,8 +1,9 @@
 """What a virus scanner says of a file. Only its explicit word lets a file pass; anything else means: not scanned.
 
-A small file is scanned while it is uploaded, so that its sender is told at once. A large one would keep the request open
-for minutes: it is taken in unread, and the worker scans it. So it goes with a file that could not be scanned in time; it
-is tried again, ever less often, until the tenant's time limit is over. Nothing of a file is parsed before it is clean.
+A small file is scanned while it is uploaded, so that its sender is told at once. A large one would keep the request
+open for minutes: it is taken in unread, and the worker scans it. So it goes with a file that could not be scanned in
+time; it is tried again, ever less often, until the tenant's time limit is over. Nothing of a file is parsed before it
+is clean.
 """
 
 from collections.abc import AsyncIterable, Mapping
