@@ -157,7 +157,8 @@ class Cast:
         return {"export_id": (await self._exported(holder))["export_id"]}
 
     async def _job(self, holder: Person) -> Params:
-        return {"job_id": (await self._exported(holder))["job_id"]}
+        files = {"file": (f"{holder.mark}.csv", a_file(holder.mark))}
+        return {"job_id": (await told(await holder.client.post("/v1/imports", files=files)))["job_id"]}
 
     async def _exported(self, holder: Person) -> Any:
         body = {"what": "customers", "columns": ["external_ids", "display_name", "city"], "purpose": holder.mark}

@@ -130,7 +130,7 @@ channels.report              | segments:read                  | own    | -      
 channels.costs               | segments:read                  | tenant | channel              | 200  | 200    | 404
 channels.add_cost            | tenant:admin                   | tenant | channel              | 201  | 201    | 404
 channels.remove_cost         | tenant:admin                   | tenant | cost                 | 204  | 204    | 404
-customers.reveal_many        | customers:read+contacts:reveal | own    | customer#ids         | 200  | 200    | 404
+customers.reveal_many        | customers:read+contacts:reveal | own    | customer#ids         | 200  | 200    | 200
 terms.list                   | -                              | own    | -                    | 200  |        |
 terms.accept                 | -                              | own    | -                    | 404  |        |
 terms.publish                | tenant:admin                   | tenant | -                    | 201  |        |
