@@ -5,7 +5,7 @@ without FastAPI's dependency solving, which took half of such a request; its sig
 """
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -27,6 +27,7 @@ from service.domain.errors import DomainError, MissingScope, Unavailable
 from service.domain.terms import TermsRequired, require_terms
 from service.domain.tokens import TokenRevoked
 
+_DEEPEST = 64
 Hot = Callable[[Request], Awaitable[Response]]
 
 
@@ -35,8 +36,24 @@ class ExactRequest(Request):
 
     async def json(self) -> Any:
         if not hasattr(self, "_json"):
-            self._json = json.loads(await self.body(), parse_float=Decimal, parse_constant=_no_number)
+            value = json.loads(await self.body(), parse_float=Decimal, parse_constant=_no_number)
+            _require_shallow(value)
+            self._json = value
         return self._json
+
+
+def _require_shallow(value: object) -> None:
+    # Level by level; the interpreter's own bound is its stack, and what reads the value later may have a smaller one.
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for one in level if isinstance(one, dict | list) for inner in _inside(one)]
+        if not level:
+            return
+    raise ValueError(f"values may be nested {_DEEPEST} deep")
+
+
+def _inside(one: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return one.values() if isinstance(one, dict) else one
 
 
 def _no_number(name: str) -> None:

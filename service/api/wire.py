@@ -3,6 +3,8 @@
 uvicorn writes the head of an answer and its body apart: two system calls, two packets, two wake-ups of the client, for
 what fits into one. Here the head waits for what follows it, but no longer than to the end of the loop's turn, so that
 a stream of events still begins at once.
+
+And a request's head has an end: uvicorn would keep whatever comes before the empty line.
 """
 
 import asyncio
@@ -10,8 +12,29 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+# Far above a token of the longest kind; what comes in one piece may exceed it by that piece.
+MAX_HEAD = 64 * 1024
+
 
 class OnePacketProtocol(HttpToolsProtocol):
+    _in_head = False
+    _received = 0
+
+    def on_message_begin(self) -> None:
+        self._in_head, self._received = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head:
+            self._received += len(data)
+            if self._received > MAX_HEAD and not self.transport.is_closing():
+                self.send_400_response("The head of the request is too long.")
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(_HeadWaits(transport, self.loop))  # type: ignore[arg-type]
 

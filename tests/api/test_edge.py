@@ -1,6 +1,7 @@
 """Every answer tells browsers and caches what it is; nobody calls more often than he may; the log knows no persons."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from service.settings import HttpSettings, LimitSettings, Settings
+from tests.api.over_http import served
 from tests.api.support import Api, api, in_the_api, settings_for
 from tests.postgres import TestDatabase
 
@@ -148,5 +150,37 @@ def test_neither_query_nor_body_nor_token_comes_into_the_log(
         told = "".join(capfd.readouterr())
         assert "/v1/customers" in told
         assert [mark for mark in (*marks, token, json.dumps(marks[0])[1:-1]) if mark in told] == []
+
+    in_the_api(database, scenario)
+
+
+@pytest.mark.parametrize(("depth", "code"), [(65, "malformed-body"), (900, "malformed-body"), (60, "invalid-request")])
+def test_json_is_nested_so_deep_and_no_deeper(database: TestDatabase, depth: int, code: str) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        for deep in ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth):
+            body = f'{{"family_name": "x", "x": {deep}}}'
+            answer = await head.post("/v1/customers", content=body, headers={"Content-Type": "application/json"})
+            assert (answer.status_code, answer.json()["type"]) == (422, f"/problems/{code}")
+
+    in_the_api(database, scenario)
+
+
+def test_a_head_without_end_is_cut_off(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        async with served(world.transport.app) as port:  # type: ignore[attr-defined]
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 30_000 + b"\r\n\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
+            sent = 0
+            with contextlib.suppress(OSError):  # a line that is cut off
+                while sent < 5_000_000 and not reader.at_eof():
+                    writer.write(b"a" * 10_000)
+                    await writer.drain()
+                    await asyncio.sleep(0)
+                    sent += 10_000
+            assert sent < 5_000_000
+            writer.close()
 
     in_the_api(database, scenario)

@@ -175,7 +175,7 @@ async def _trials(here: RunningService, there: RunningService, *, waves: int, si
     tenant = await asyncio.to_thread(here.tenant)
     head = await asyncio.to_thread(tenant.person)
     took: dict[str, list[float]] = {kind: [] for kind in _KINDS}
-    limits = httpx.Limits(max_connections=20)
+    limits = httpx.Limits(max_connections=20, keepalive_expiry=2)  # the service hangs up after five
     async with (
         httpx.AsyncClient(base_url=str(here.http.base_url), headers=head.headers, timeout=30, limits=limits) as admin,
         httpx.AsyncClient(base_url=str(there.http.base_url), timeout=30, limits=limits) as other,
