@@ -1,0 +1,278 @@
+"""Security defects, one at a time planted in a copy of the tree, and the test that turns red for each.
+
+A defect is a line changed in a file of the service or of the migrations (from which the copy's database is then built).
+The copy runs the smallest test that should notice; it has to fail there, and it passes without the defect. To add one,
+add an entry: what it is, the file, what stands there, what stands there instead, the test.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parents[2]
+_ROLES = "migrations/versions/2026-11-22-1610_create_roles.py"
+_MATRIX = "tests/access/test_matrix.py::test_every_cell_answers_as_the_matrix_says"
+_SCOPES = "tests/access/test_matrix.py::test_the_matrix_and_the_document_name_the_same_scopes"
+_LINT = "tests/db/test_catalogue.py::test_the_catalogue_is_without_findings"
+_ORACLE = "tests/access/test_oracle.py::test_random_deeds_tell_what_the_reference_says"
+_SOAK = "tests/db/test_soak.py::test_nobody_meets_a_stranger_on_a_pooled_connection"
+_STRANGER = "tests/db/test_strangers_state.py"
+_UNSEEN = "tests/access/test_unseen.py"
+_MASS = "tests/access/test_mass_assignment.py::test_every_object_that_is_sent_refuses_what_it_does_not_know"
+_FORGED = "tests/api/test_access.py::test_a_forged_token_opens_nothing"
+_REACH = "tests/db/test_row_access.py::test_each_reach_sees_its_rows_and_no_others"
+_CARD = "migrations/versions/2026-11-22-1710_read_in_one_trip.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defect:
+    what: str
+    file: str
+    there: str
+    instead: str
+    test: str
+
+
+def _defect(what: str, file: str, there: str, instead: str, test: str) -> Defect:
+    return Defect(what=what, file=file, there=there, instead=instead, test=test)
+
+
+DEFECTS = [
+    _defect("row security not forced", _ROLES, "FORCE ROW LEVEL SECURITY", "ENABLE ROW LEVEL SECURITY", _LINT),
+    _defect("own reach sees everybody's", _ROLES, 'OWN: f"curator_id = ANY ({OWNERS})"', 'OWN: "true"', _LINT),
+    _defect(
+        "own reach sees the pool",
+        _ROLES,
+        'curator_id = ANY ({OWNERS})",',
+        '(curator_id = ANY ({OWNERS}) OR curator_id IS NULL)",',
+        _ORACLE,
+    ),
+    _defect(
+        "team reach sees every team", _ROLES, 'TEAM: f"team_id = ANY ({TEAMS})"', 'TEAM: "team_id IS NOT NULL"', _ORACLE
+    ),
+    _defect(
+        "a policy without the tenant",
+        _ROLES,
+        'policy(table, TENANT, IN_TENANT)\n        grant(privileges, table, *REACH)\n    grant(f"SELECT',
+        'policy(table, TENANT, "true")\n        grant(privileges, table, *REACH)\n    grant(f"SELECT',
+        _LINT,
+    ),
+    _defect(
+        "children seen without their customer",
+        _ROLES,
+        'policy(table, role, f"{IN_TENANT} AND {seen}")',
+        "policy(table, role, IN_TENANT)",
+        _REACH,
+    ),
+    _defect(
+        "what others made is seen",
+        _ROLES,
+        'f"{IN_TENANT} AND staff_id = {SUBJECT}")\n        policy(table, TENANT, IN_TENANT)',
+        "IN_TENANT)\n        policy(table, TENANT, IN_TENANT)",
+        _MATRIX,
+    ),
+    _defect("clear contacts granted to all", _ROLES, 'CONTACT_COLUMNS = "', 'CONTACT_COLUMNS = "value, ', _LINT),
+    _defect(
+        "the audit trail may be emptied",
+        _ROLES,
+        'grant("SELECT, INSERT", "audit", *REACH)',
+        'grant("SELECT, INSERT, TRUNCATE", "audit", *REACH)',
+        _LINT,
+    ),
+    _defect("the one-trip read with the owner's rights", _CARD, "SECURITY INVOKER", "SECURITY DEFINER", _LINT),
+    _defect(
+        "the one-trip read for everybody", _CARD, "REVOKE ALL ON FUNCTION entry.read_as FROM PUBLIC", "SELECT 1", _LINT
+    ),
+    _defect(
+        "the service may act as operator",
+        "service/db/migrate.py",
+        '    "clientbase_queue",\n',
+        '    "clientbase_queue",\n    "clientbase_operator",\n',
+        "tests/db/test_row_access.py",
+    ),
+    _defect(
+        "settings outlive the transaction", "service/db/session.py", "SET LOCAL app.owners", "SET app.owners", _STRANGER
+    ),
+    _defect(
+        "the subject outlives the transaction",
+        "service/db/session.py",
+        "SET LOCAL app.subject",
+        "SET app.subject",
+        _STRANGER,
+    ),
+    _defect(
+        "the role outlives the transaction",
+        "service/db/session.py",
+        "SET LOCAL ROLE {ROLE[principal.reach]}",
+        "SET ROLE {ROLE[principal.reach]}",
+        _STRANGER,
+    ),
+    _defect(
+        "everybody acts for the tenant",
+        "service/db/session.py",
+        'Reach.OWN: "clientbase_own"',
+        'Reach.OWN: "clientbase_tenant"',
+        _MATRIX,
+    ),
+    _defect(
+        "leads act for the tenant",
+        "service/db/session.py",
+        'Reach.TEAM: "clientbase_team"',
+        'Reach.TEAM: "clientbase_tenant"',
+        _ORACLE,
+    ),
+    _defect(
+        "the card read as the tenant",
+        "service/db/session.py",
+        "        ROLE[principal.reach],\n",
+        "        ROLE[Reach.TENANT],\n",
+        _MATRIX,
+    ),
+    _defect(
+        "a role is not given back",
+        "service/db/session.py",
+        '            await self.command(f"SET LOCAL ROLE {before}")\n        finally:',
+        "            pass\n        finally:",
+        "tests/access",
+    ),
+    _defect(
+        "no rollback on leaving",
+        "service/db/session.py",
+        'await connection.execute("ROLLBACK", timeout=patience)',
+        "pass",
+        _STRANGER,
+    ),
+    _defect(
+        "the widest reach for everybody",
+        "service/domain/access.py",
+        "return Reach.TEAM if Scope.REACH_TEAM in scopes else Reach.OWN",
+        "return Reach.TENANT",
+        _MATRIX,
+    ),
+    _defect(
+        "a token may ask for more than the staff row",
+        "service/domain/access.py",
+        "set(asked) & set(allowed) & known",
+        "set(asked) & known",
+        "tests/api/test_access.py::test_what_the_staff_row_does_not_allow_no_token_gives",
+    ),
+    _defect(
+        "scopes are not looked at",
+        "service/api/routing.py",
+        "            principal.require(needed)\n",
+        "            pass\n",
+        "tests/api/test_access.py::test_every_operation_refuses_a_principal_without_its_scopes",
+    ),
+    _defect(
+        "deleting with the scope of writing",
+        "service/api/customers.py",
+        "Scope.CUSTOMERS_DELETE",
+        "Scope.CUSTOMERS_WRITE",
+        _SCOPES,
+    ),
+    _defect(
+        "exports with the scope of reading",
+        "service/api/exports.py",
+        "Scope.EXPORTS_CREATE",
+        "Scope.CUSTOMERS_READ",
+        _SCOPES,
+    ),
+    _defect("unknown fields are taken", "service/api/schemas.py", 'extra="forbid"', 'extra="ignore"', _MASS),
+    _defect("anybody takes a note back", "service/domain/around/service.py", "raise NotYours", "pass", _MATRIX),
+    _defect(
+        "rights are shown to everybody",
+        "service/api/staff.py",
+        "return shown if principal.may(Scope.TENANT_ADMIN) else",
+        "return shown if True else",
+        "tests/api/test_staff.py",
+    ),
+    _defect(
+        "a narrow administrator administers", "service/domain/staff.py", "raise TenantReachNeeded", "pass", _MATRIX
+    ),
+    _defect(
+        "leads hand over beyond their teams",
+        "service/domain/assignments/model.py",
+        "return Bounds(teams=principal.teams)",
+        "return Bounds()",
+        _ORACLE,
+    ),
+    _defect(
+        "managers write into other portfolios",
+        "service/domain/customers/model.py",
+        "if record.curator_id not in principal.owners:",
+        "if False:",
+        _ORACLE,
+    ),
+    _defect(
+        "requests for access show the name",
+        "service/domain/around/service.py",
+        'masked(card["display_name"] or "")',
+        'card["display_name"]',
+        _UNSEEN,
+    ),
+    _defect(
+        "requests for access show the id",
+        "service/domain/around/service.py",
+        'shown |= {"customer_id": None, ',
+        "shown |= {",
+        _UNSEEN,
+    ),
+]
+
+
+@contextmanager
+def _copy() -> Iterator[Path]:
+    """The tree in a place of its own, with a database server of its own: roles belong to a whole server."""
+    with tempfile.TemporaryDirectory(prefix="cb") as folder:
+        tree = Path(folder)
+        for name in ("service", "migrations", "tests", "docs"):
+            shutil.copytree(_ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(_ROOT / "pyproject.toml", tree)
+        yield tree
+
+
+def _run(tree: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    left_out = {"CLIENTBASE_TEST_DATABASE_URL", "CLIENTBASE_PROOFS"}
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    options = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", "--show-capture=no", "--tb=line")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *tests, *options],
+        cwd=tree,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+
+
+def test_there_are_enough_of_them_and_each_fits_the_code() -> None:
+    assert len(DEFECTS) >= 30
+    assert len({one.what for one in DEFECTS}) == len(DEFECTS)
+    for one in DEFECTS:
+        assert one.there in (_ROOT / one.file).read_text(), one.what
+
+
+def test_without_a_defect_all_these_tests_pass() -> None:
+    with _copy() as tree:
+        run = _run(tree, *sorted({one.test for one in DEFECTS}))
+    assert run.returncode == 0, run.stdout[-3000:]
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda one: one.what)
+def test_the_defect_is_caught(defect: Defect) -> None:
+    with _copy() as tree:
+        file = tree / defect.file
+        file.write_text(file.read_text().replace(defect.there, defect.instead))
+        run = _run(tree, defect.test)
+    # Red by a test, not because nothing could be imported or built.
+    assert run.returncode == 1, run.stdout[-3000:]
+    assert " failed" in run.stdout or "\nFAILED " in run.stdout, run.stdout[-3000:]
