@@ -174,3 +174,22 @@ def test_parallel_looks_each_raise_their_own_signal(database: TestDatabase) -> N
         assert max(one["parts"]["recently"] for one in items) == 4
 
     in_the_api(database, scenario)
+
+
+def test_an_export_in_clear_that_takes_canaries_along_raises_one_signal(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        anna, head, canaries = await planted(api)
+        for columns, clear in ((["display_name", "city"], False), (["display_name", "phone"], True)):
+            body = {"what": "customers", "columns": columns, "purpose": "A mailing in May"}
+            asked = await anna.post("/v1/exports", json=body)
+            assert asked.status_code == 202, asked.text
+            await api.run_jobs()
+            done = (await anna.get(f"/v1/exports/{asked.json()['export_id']}")).json()
+            assert (done["state"], done["rows"]) == ("done", 70)
+            found = (await head.get("/v1/leaks", params={"kind": "canary"})).json()["items"]
+            assert len(found) == int(clear)
+        assert (found[0]["parts"]["seen"], found[0]["parts"]["by"], found[0]["severity"]) == (10, "export", "alert")
+        assert sorted(found[0]["evidence"]["canaries"]) == sorted(canaries)
+        assert found[0]["evidence"]["export_id"] == asked.json()["export_id"]
+
+    in_the_api(database, scenario)

@@ -11,6 +11,7 @@ from service.domain.exports.policy import ExportPlan, ExportRequest
 from service.domain.files import Files
 from service.domain.idempotency import Idempotency
 from service.domain.jobs import Jobs
+from service.domain.leaks.ports import Watch
 from service.domain.ports import Journal, Transaction
 from service.domain.segmentation.basis import Basis
 from service.domain.segmentation.ports import Purchases
@@ -171,6 +172,9 @@ class ExportsTransaction(Transaction, Protocol):
 
     @property
     def export_fetches(self) -> Fetches: ...
+
+    @property
+    def leaks(self) -> Watch: ...
 
     @property
     def policies(self) -> Policies: ...
