@@ -135,7 +135,7 @@ def _lookup_secret(settings: Settings) -> bytes:
 def scanner_of(settings: Settings) -> Clamd | NoScanner:
     """The configured virus scanner; where there is none, the log says so at each start."""
     given = settings.antivirus
-    if given.address is None:
+    if not given.address:
         _log.warning("no antivirus: uploads are read unscanned", setting="CLIENTBASE_ANTIVIRUS__ADDRESS")
         return NoScanner()
     try:
@@ -175,6 +175,25 @@ def webhook(settings: Settings) -> Webhook | None:
         raise NotConfigured("CLIENTBASE_SIGNALS__WEBHOOK_SECRET is not set.")
     secret = signals.webhook_secret.get_secret_value().encode()
     return Webhook(signals.webhook_url, secret, private=signals.webhook_private)
+
+
+def scanner_of(settings: Settings) -> Clamd | NoScanner:
+    """The configured virus scanner; where there is none, the log says so at each start."""
+    given = settings.antivirus
+    if given.address is None:
+        _log.warning("no antivirus: uploads are read unscanned", setting="CLIENTBASE_ANTIVIRUS__ADDRESS")
+        return NoScanner()
+    try:
+        address = parse_address(given.address)
+    except ValueError as error:
+        raise NotConfigured(f"CLIENTBASE_ANTIVIRUS__ADDRESS: {error}") from None
+    return Clamd(
+        address,
+        most_bytes=given.most_bytes,
+        at_once_bytes=given.at_once_bytes,
+        at_once_s=given.at_once_s,
+        patient_s=given.patient_s,
+    )
 
 
 async def build_container(settings: Settings) -> Container:

@@ -159,7 +159,7 @@ HOSTILE: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "bzip2": (lambda: bz2.compress(_ROW * 1_000), "not-a-text-file"),
     "xz": (lambda: lzma.compress(_ROW * 1_000), "not-a-text-file"),
     "a program": (lambda: b"\x7fELF\x02\x01\x01" + bytes(range(256)) * 500, "not-a-text-file"),
-    "a line without an end": (lambda: b"x" * 8 * MIB, "unknown-column"),
+    "a line without an end": (lambda: b"x" * 8 * MIB, "line-too-long"),
     "a row without an end": (lambda: _HEAD + b"1," * 4 * MIB, "line-too-long"),
     "a quote that stays open": (lambda: _HEAD + b'"' + _ROW * 300_000, "line-too-long"),
     "nothing but quotes": (lambda: _HEAD + b'"' * 8 * MIB, "line-too-long"),

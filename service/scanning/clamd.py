@@ -1,8 +1,8 @@
 """clamd by its own protocol: one connection a file, the file in chunks, and one line for an answer.
 
 `zINSTREAM\\0`, then `<length, 32 bits, big-endian><bytes>` for each chunk, a length of nought at the end; clamd answers
-with one line and closes. What is not `stream: OK` to the whole file, word for word, is no verdict: clamd answers with an
-error and hangs up where a file is over its StreamMaxLength, and the writer may find a broken pipe before it reads that.
+with one line and closes. What is not `stream: OK` to the whole file, word for word, is no verdict: clamd answers with
+an error and hangs up where a file is over its StreamMaxLength; the writer may meet a broken pipe before it reads that.
 """
 
 import asyncio

@@ -92,7 +92,7 @@ class RunningService:
         return [] if self.process is None else children_of(self.process.pid)
 
     def pids(self) -> list[int]:
-        return [] if self.process is None else [self.process.pid, *self.children()]
+        return [] if self.process is None else [self.process.pid, *descendants_of(self.process.pid)]
 
     def log(self) -> str:
         return (self.folder / "log").read_text("utf-8", "replace")
@@ -238,6 +238,11 @@ def children_of(pid: int) -> list[int]:
         with suppress(OSError):
             found += [int(child) for child in task.read_text().split()]
     return found
+
+
+def descendants_of(pid: int) -> list[int]:
+    """Its children, theirs, and so on."""
+    return [one for child in children_of(pid) for one in (child, *descendants_of(child))]
 
 
 def wait_until_gone(pids: Sequence[int], *, timeout: float = 20) -> None:

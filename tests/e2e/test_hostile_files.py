@@ -35,7 +35,7 @@ async def _parts(content: bytes) -> AsyncIterator[bytes]:
 async def _outcome(content: bytes, reader: KillableReader) -> str:
     """The code it is refused for, `rows` if some are rejected, `ok` otherwise: what accepting and checking find."""
     try:
-        head = await reader.look(content[: 1 << 17], _OPTIONS)
+        head = await reader.look(content[: 1 << 18], _OPTIONS)
         bind(head.header, _MAPPING, time_zone="UTC", currency="EUR", sample=head.sample)
         async for _ in reader.blocks(_parts(content), _OPTIONS, size=len(content), counting=True):
             pass
