@@ -67,6 +67,7 @@ class Edge:
         self._requests = requests
         self._latency = latency
         self._unavailable = unavailable
+        self._lacking: dict[tuple[bool | bytes, ...], tuple[tuple[bytes, bytes], ...]] = {}
         self._bounds = bounds
         self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
         # There once the service has started.
@@ -105,11 +106,13 @@ class Edge:
     def _completed(
         self, scope: Scope, given: Iterable[tuple[bytes, bytes]], request_id: str
     ) -> list[tuple[bytes, bytes]]:
-        headers = [*given, (b"x-request-id", request_id.encode()), *scope.get("rate_limit", ())]
-        said = {name for name, _ in headers}
-        usual = self._of_data if scope["path"].startswith("/v1") else self._always
-        headers += [header for header in usual if header[0] not in said]
-        return headers
+        said = (scope["path"].startswith("/v1"), *[name for name, _ in given])
+        lacking = self._lacking.get(said)
+        if lacking is None:
+            usual = self._of_data if said[0] else self._always
+            # Routes answer with few sets of names; they are told apart once.
+            lacking = self._lacking[said] = tuple(header for header in usual if header[0] not in said)
+        return [*given, (b"x-request-id", request_id.encode()), *scope.get("rate_limit", ()), *lacking]
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
