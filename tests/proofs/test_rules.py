@@ -28,6 +28,5 @@ def stage(database: TestDatabase) -> Iterator[Stage]:
     suppress_health_check=list(HealthCheck),
 )
 @given(records=st.lists(made, min_size=8, max_size=12), asked_for=st.lists(rules(), min_size=_RULES, max_size=_RULES))
-@pytest.mark.timeout(3600)
 def test_ten_thousand_rules_mean_the_same(stage: Stage, records: list[Made], asked_for: list[Rule]) -> None:
     compare(stage, records, asked_for)
