@@ -17,7 +17,7 @@ from service.api.assignment_schemas import (
     UndoneOut,
 )
 from service.api.deps import OnceKey, Wired, patiently
-from service.api.paging import BadCursor, decode, encode
+from service.api.paging import BadCursor, decode, encode, page_size
 from service.api.routing import Caller, operation, router
 from service.api.rule_schemas import RULE_PROBLEMS, rule_of
 from service.api.schemas import BadIdempotencyKey, Page, as_json, money
@@ -160,6 +160,7 @@ async def list_pool(
     count: Annotated[Literal["exact"] | None, Query()] = None,
 ) -> Response:
     """Records that nobody answers for, for those who may hand them out; `select: {"unassigned": true}` takes them."""
+    limit = page_size(principal, limit)
     rows, size = await services.assignments.pool(
         principal, after=_after(cursor), limit=limit + 1, counted=count is not None
     )

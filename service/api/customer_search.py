@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from service.api.customer_schemas import CustomerPage, CustomerQuery, CustomerSearch
 from service.api.customers import identifier
 from service.api.deps import Wired
-from service.api.paging import BadCursor, decode, encode
+from service.api.paging import BadCursor, bounded, decode, encode
 from service.api.problems import InvalidRequest, pointer
 from service.api.routing import Caller, hot, operation, router
 from service.api.rule_schemas import RULE_PROBLEMS, rule_of
@@ -47,6 +47,7 @@ async def _list_fast(request: Request) -> Response:
 
 
 async def _page(services: Services, principal: Principal, query: CustomerQuery) -> Response:
+    query = bounded(principal, query)
     what = sought(query.q)
     word = next(iter(what.words), None)
     services.activity.listed(principal, word, query.filters, further=query.cursor is not None)
@@ -85,6 +86,7 @@ async def _relevant(services: Services, principal: Principal, query: CustomerQue
 
 async def _meant(services: Services, principal: Principal, query: CustomerQuery, asked: Asked) -> Response:
     """Whom a rule means, newest first."""
+    query = bounded(principal, query)
     after = _position(query, "-created")
     async with services.uow.begin(principal, timeout_ms=_RULE_TIMEOUT_MS) as tx:
         last = None if after is None else UUID(str(after["after_id"]))
@@ -166,6 +168,7 @@ async def search_customers(body: CustomerSearch, principal: Caller, services: Wi
         sought(body.q).words,
         body.chosen,
     )
+    body = bounded(principal, body)
     items = [card(row) for row in found[: body.limit]]
     count = len(found) if body.count else None
     return as_json({"items": items, "next_cursor": None, "count": count, "more": len(found) > body.limit})

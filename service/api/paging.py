@@ -3,15 +3,34 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import orjson
 from fastapi import Query
+from pydantic import BaseModel
 
+from service.domain.access import Principal, Scope
 from service.domain.errors import Rejected
 
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str | None, Query(max_length=1000)]
+
+
+# Of records, for those who may not export: paging is no way around it.
+_RECORDS = 50
+Asked = TypeVar("Asked", bound=BaseModel)
+
+
+def bounded(principal: Principal, query: Asked) -> Asked:
+    """What was asked for, with a page of no more records than its caller may have at once."""
+    limit: int = query.limit  # type: ignore[attr-defined]
+    most = page_size(principal, limit)
+    return query if most == limit else query.model_copy(update={"limit": most})
+
+
+def page_size(principal: Principal, limit: int) -> int:
+    """How many records a page of so many has for this caller."""
+    return limit if principal.may(Scope.EXPORTS_CREATE) else min(limit, _RECORDS)
 
 
 class BadCursor(Rejected):
