@@ -19,6 +19,7 @@ import pytest
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ROLES = "migrations/versions/2026-11-22-1610_create_roles.py"
+_OWNERS = "migrations/versions/2026-11-22-1980_read_owners_once.py"
 _MATRIX = "tests/access/test_matrix.py::test_every_cell_answers_as_the_matrix_says"
 _SCOPES = "tests/access/test_matrix.py::test_the_matrix_and_the_document_name_the_same_scopes"
 _LINT = "tests/db/test_catalogue.py::test_the_catalogue_is_without_findings"
@@ -47,17 +48,15 @@ def _defect(what: str, file: str, there: str, instead: str, test: str) -> Defect
 
 DEFECTS = [
     _defect("row security not forced", _ROLES, "FORCE ROW LEVEL SECURITY", "ENABLE ROW LEVEL SECURITY", _LINT),
-    _defect("own reach sees everybody's", _ROLES, 'OWN: f"curator_id = ANY ({OWNERS})"', 'OWN: "true"', _LINT),
+    _defect("own reach sees everybody's", _OWNERS, '"own": own', '"own": "true"', _LINT),
     _defect(
         "own reach sees the pool",
-        _ROLES,
-        'curator_id = ANY ({OWNERS})",',
-        '(curator_id = ANY ({OWNERS}) OR curator_id IS NULL)",',
+        _OWNERS,
+        '"curator_id = ANY ({owners})"',
+        '"(curator_id = ANY ({owners}) OR curator_id IS NULL)"',
         _ORACLE,
     ),
-    _defect(
-        "team reach sees every team", _ROLES, 'TEAM: f"team_id = ANY ({TEAMS})"', 'TEAM: "team_id IS NOT NULL"', _ORACLE
-    ),
+    _defect("team reach sees every team", _OWNERS, '"team": team', '"team": "team_id IS NOT NULL"', _ORACLE),
     _defect(
         "a policy without the tenant",
         _ROLES,
