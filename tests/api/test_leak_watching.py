@@ -48,7 +48,7 @@ async def evaluated(api: Api, principal: Any) -> list[str]:
         def __getattr__(self, name: str) -> Any:
             return getattr(observatory, name)
 
-    return await type(only)(One()).evaluate()  # type: ignore[arg-type]
+    return await type(only)(One()).evaluate()
 
 
 class Outbox:

@@ -23,7 +23,7 @@ def _files(*parts: str) -> list[Path]:
 
 def test_only_the_unit_of_work_and_the_directory_take_connections() -> None:
     """A connection taken anywhere else would be one without a principal."""
-    allowed = {"session.py", "directory.py", "operations.py", "sweep.py"}
+    allowed = {"session.py", "directory.py", "observatory.py", "operations.py", "sweep.py"}
     for path in _files():
         taken = [name for _, name in _calls(path) if name.endswith("pool.acquire") or name == "without_principal"]
         assert not taken or path.name in allowed, f"{path}: {taken}"
@@ -44,7 +44,7 @@ def test_no_http_exception_below_the_surface() -> None:
 
 def test_every_principal_setting_is_quoted_or_typed() -> None:
     """Only `session.preamble`, `directory`, `tenancy` and `sweep` write SET LOCAL with a value from outside."""
-    allowed = {"session.py", "directory.py", "tenancy.py", "operations.py", "sweep.py"}
+    allowed = {"session.py", "directory.py", "tenancy.py", "observatory.py", "operations.py", "sweep.py"}
     for path in _files("db"):
         if "SET LOCAL app." in path.read_text(encoding="utf-8"):
             assert path.name in allowed, str(path)
