@@ -104,14 +104,6 @@ class PgSegments:
             statement = sql(f"SELECT count(*) FROM customers c WHERE {where}")
             return int(await self._session.fetchval(statement, **filters, **found.values))
 
-    async def ids(self, asked: Asked, among: Sequence[UUID] | None = None) -> list[UUID]:
-        """Who is meant, by id; of those alone, where some are named."""
-        found = await self.compiled(asked)
-        only = "" if among is None else "AND c.customer_id = ANY (:among::uuid[])"
-        statement = sql(f"SELECT c.customer_id FROM customers c WHERE {_BASE} {only} AND {found.where} ORDER BY 1")
-        values = found.values if among is None else {**found.values, "among": list(among)}
-        return [row["customer_id"] for row in await self._session.fetch(statement, **values)]
-
     async def judged(self, asked: Asked, clauses: Sequence[Clause], customer_id: UUID) -> list[tuple[bool, Any]] | None:
         """Of one record, whether each clause holds and the value it looked at; None when it is not within reach."""
         stale = await self._stale(asked)
