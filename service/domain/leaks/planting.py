@@ -208,7 +208,7 @@ def _number(text: str, rng: random.Random, off: int) -> str:
         return f"{text}{rng.randrange(1, 100)}"
     last = found[-1]
     digits = last.group()
-    number = max(0, int(digits) + rng.randrange(-off, off))
+    number = abs(int(digits) + rng.randrange(-off, off))
     return text[: last.start()] + f"{number:0{len(digits)}}" + text[last.end() :]
 
 
