@@ -226,11 +226,11 @@ def _shown(answer: httpx.Response) -> tuple[Any, ...] | None:
 
 
 async def an_oracle(world: Api, seed: int) -> Oracle:
-    """Two tenants of the same shape: two managers a team, a deputy, two leads (one of both teams), a head."""
+    """Two new tenants of the same shape: two managers a team, a deputy, two leads (one of both teams), a head."""
     people: list[Person] = []
     teams: dict[str, list[str]] = {}
-    other = await a_tenant(world.container.pool, world.database.owner_url, world.database.service_url)
-    for tenant in (world.tenant, other):
+    for _ in range(2):
+        tenant = await a_tenant(world.container.pool, world.database.owner_url, world.database.service_url)
         here = replace(world, tenant=tenant)
         head = await here.client(teams=("A", "B"))
         teams[tenant.slug] = [str(team) for team in head.principal.teams]
