@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from service.db.customer_search import FILTERS
+from service.db.customer_filters import FILTERS
 from service.db.rules import EVERYBODY
 from service.db.segments import PgSegments
 from service.db.session import ROLE, Session

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
-from service.db.customer_search import FILTERS
+from service.db.customer_filters import FILTERS
 from service.db.errors import translate
 from service.db.export_cells import harmless, marked
 from service.db.purchases import PgPurchases

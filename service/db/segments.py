@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from service.db.customer_search import FILTERS
+from service.db.customer_filters import FILTERS
 from service.db.purchase_facts import STATE
 from service.db.rules import Compiled, compile_rule, compile_values
 from service.db.session import Session

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from uuid import UUID
 
-from service.db.customer_search import FILTERS
+from service.db.customer_filters import FILTERS
 from service.db.rules import EVERYBODY
 from service.db.segments import PgSegments
 from service.db.session import Session

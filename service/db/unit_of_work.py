@@ -32,6 +32,7 @@ from service.db.loading import PgLoading
 from service.db.orders import PgOrders
 from service.db.overview import PgOverview
 from service.db.policies import PgPolicies
+from service.db.portfolio_sizes import PortfolioSizes
 from service.db.portfolios import PgPortfolios
 from service.db.privacy import PgPrivacy
 from service.db.purchases import PgPurchases
@@ -50,13 +51,19 @@ _REMEMBERED = 1_000
 
 
 class PgTransaction(Transaction):
+    def __init__(
+        self, pool: asyncpg.Pool, principal: Principal, opening: str, acquire_timeout: float, sizes: PortfolioSizes
+    ) -> None:
+        super().__init__(pool, principal, opening, acquire_timeout)
+        self.sizes = sizes
+
     @cached_property
     def customers(self) -> PgCustomers:
         return PgCustomers(self.session)
 
     @cached_property
     def search(self) -> PgCustomerSearch:
-        return PgCustomerSearch(self.session)
+        return PgCustomerSearch(self.session, self.sizes)
 
     @cached_property
     def attributes(self) -> PgAttributes:
@@ -211,6 +218,7 @@ class PgUnitOfWork:
     def __init__(self, pool: asyncpg.Pool, *, acquire_timeout: float = 2.0) -> None:
         self._pool = pool
         self._acquire_timeout = acquire_timeout
+        self._sizes = PortfolioSizes()
         # A principal is the same object for as long as the service trusts it; so is what opens its transactions.
         self._openings: dict[tuple[int, bool, int], tuple[Principal, str]] = {}
         self._acting: dict[int, tuple[Principal, tuple[str, ...]]] = {}
@@ -220,7 +228,7 @@ class PgUnitOfWork:
         known = self._openings.get(key)
         if known is None or known[0] is not principal:
             known = self._remember(key, principal)
-        return PgTransaction(self._pool, principal, known[1], self._acquire_timeout)
+        return PgTransaction(self._pool, principal, known[1], self._acquire_timeout, self._sizes)
 
     async def customer_card(self, principal: Principal, customer_id: UUID) -> tuple[str, str] | None:
         """Version and JSON of a record within reach, read in one trip; None when there is none."""

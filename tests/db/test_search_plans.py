@@ -9,10 +9,12 @@ import orjson
 import pytest
 
 from service.db.customer_search import PgCustomerSearch
+from service.db.portfolio_sizes import FEW, PortfolioSizes
 from service.db.session import Row, Session, open_pool
 from service.db.statement import Statement
+from service.db.unit_of_work import PgTransaction
 from service.domain.access import Principal
-from service.domain.customers.search import sought
+from service.domain.customers.search import Place, sought
 from tests.postgres import TestDatabase
 from tests.support import Tenant, a_tenant
 
@@ -124,8 +126,8 @@ _ASKED: Sequence[tuple[str, Callable[[PgCustomerSearch], Awaitable[object]]]] = 
 )
 
 
-@pytest.mark.parametrize("reach", ["own", "tenant"])
-def test_no_search_scans_a_table(database: TestDatabase, reach: str) -> None:
+@pytest.mark.parametrize(("reach", "few"), [("own", 0), ("own", FEW), ("tenant", FEW)])
+def test_no_search_scans_a_table(database: TestDatabase, reach: str, few: int) -> None:
     async def run() -> None:
         pool = await open_pool(database.service_url, size=2)
         try:
@@ -135,10 +137,40 @@ def test_no_search_scans_a_table(database: TestDatabase, reach: str) -> None:
                 for name, ask in _ASKED:
                     async with tenant.uow.begin(manager if reach == "own" else head) as tx:
                         watched = _Watched(tx.session.connection, tx.session.principal)
-                        await ask(PgCustomerSearch(watched))
+                        await ask(PgCustomerSearch(watched, PortfolioSizes(few)))
                     scans = [scan for plan in watched.plans for scan in _scans(plan)]
                     assert scans, name
                     assert not [scan for scan in scans if scan.startswith("Seq Scan")], (name, watched.plans)
+            finally:
+                await _emptied(database, tenant)
+        finally:
+            await asyncio.wait_for(pool.close(), 10)
+
+    asyncio.run(run())
+
+
+def test_a_search_among_few_finds_what_one_among_many_finds_page_by_page(database: TestDatabase) -> None:
+    async def pages(tx: PgTransaction, few: int, q: str, filters: Mapping[str, object]) -> list[Place]:
+        search, places, after = PgCustomerSearch(tx.session, PortfolioSizes(few)), list[Place](), None
+        for _ in range(4):
+            found = await search.found(filters, sought(q), after=after, limit=7)
+            places += found.places
+            after = found.places[-1] if found.places else after
+        return places
+
+    async def run() -> None:
+        pool = await open_pool(database.service_url, size=2)
+        try:
+            tenant = await a_tenant(pool, database.owner_url, database.service_url)
+            _, manager = await _filled(database, tenant)
+            try:
+                for q in ("мария", "фab", "ива", "мария ива", "ма ивab", "ф ива", "никого", "мария никого"):
+                    for filters in ({}, {"city": "Город 1"}):
+                        async with tenant.uow.begin(manager) as tx:
+                            many = await pages(tx, 0, q, filters)
+                        async with tenant.uow.begin(manager) as tx:
+                            assert await pages(tx, FEW, q, filters) == many, (q, filters)
+                        assert many or q not in ("мария", "ива", "мария ива"), q
             finally:
                 await _emptied(database, tenant)
         finally:
