@@ -177,25 +177,6 @@ def webhook(settings: Settings) -> Webhook | None:
     return Webhook(signals.webhook_url, secret, private=signals.webhook_private)
 
 
-def scanner_of(settings: Settings) -> Clamd | NoScanner:
-    """The configured virus scanner; where there is none, the log says so at each start."""
-    given = settings.antivirus
-    if given.address is None:
-        _log.warning("no antivirus: uploads are read unscanned", setting="CLIENTBASE_ANTIVIRUS__ADDRESS")
-        return NoScanner()
-    try:
-        address = parse_address(given.address)
-    except ValueError as error:
-        raise NotConfigured(f"CLIENTBASE_ANTIVIRUS__ADDRESS: {error}") from None
-    return Clamd(
-        address,
-        most_bytes=given.most_bytes,
-        at_once_bytes=given.at_once_bytes,
-        at_once_s=given.at_once_s,
-        patient_s=given.patient_s,
-    )
-
-
 async def build_container(settings: Settings) -> Container:
     """Connect, refuse an unsafe login, and join the parts."""
     pool = await open_pool(database_url(settings), size=settings.database.pool_size)

@@ -1,4 +1,4 @@
-"""create segments
+"""fold places
 
 Text as rules compare it: `folded` is `service/domain/customers/names.py: fold` in SQL (a contract test holds the two
 equal; an empty text is none), and places are kept folded, so that a rule over a city reads a column.
@@ -55,6 +55,7 @@ FUNCTIONS = [text.replace(":", "\\:") for text in (SLOWLY, QUICKLY)]
 
 
 def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
     for function in FUNCTIONS:
         op.execute(function)
     columns = ", ".join(
@@ -65,6 +66,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("ALTER TABLE customers " + ", ".join(f"DROP COLUMN {name}_folded" for name in PLACES))
     op.execute("DROP FUNCTION public.folded(TEXT)")
     op.execute("DROP FUNCTION public.folded_slowly(TEXT)")
