@@ -26,9 +26,17 @@ from benchmarks.search_base import email, people, phone
 from service.api.tokens import issue
 from service.domain.access import Scope
 
-_TABLES = ("customers", "customer_external_ids", "search_tokens", "contact_details", "customer_events", "changes")
+_TABLES = (
+    "customers",
+    "customer_external_ids",
+    "search_tokens",
+    "contact_details",
+    "customer_events",
+    "changes",
+    "audit_entries",
+)
 _CITIES = ("Москва", "Санкт-Петербург", "Казань", "Пермь", "Омск")
-_EMPTY = "TRUNCATE customers, changes, audit CASCADE"
+_EMPTY = "TRUNCATE customers, changes, audit, audit_entries CASCADE"
 
 
 @contextmanager
@@ -124,7 +132,7 @@ async def _read(database: Database) -> list[_Filled]:
 async def _filled(connection: asyncpg.Connection, table: str) -> _Filled:
     named = await connection.fetch(
         """SELECT attname, format_type(atttypid, NULL) AS kind FROM pg_attribute
-        WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = ''""",
+        WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = '' AND attgenerated = ''""",
         table,
     )
     # An array of arrays would come apart, so arrays travel as text.
