@@ -25,7 +25,6 @@ routes = router("segments")
 _NOT_YET = [
     "Distance from a point: addresses have no coordinates.",
     "Letters and groups of RFM, classes of ABC and XYZ: there are no snapshots of them yet.",
-    "Membership in a saved segment.",
     "Quality scores.",
 ]
 

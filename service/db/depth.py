@@ -52,9 +52,10 @@ def _one() -> Statement:
     return sql(_FACTS.format(**only))
 
 
-def by_record() -> str:
-    """SELECT customer_id, depth (its number) of every record."""
-    return f"SELECT f.customer_id, {level()} AS depth FROM ({_FACTS.format(only_c='', only_d='', only_t='')}) f"
+def by_record(*, among: bool = False) -> str:
+    """SELECT customer_id, depth (its number) of every record, or of those `:among`."""
+    only = {f"only_{x}": f"AND {x}.customer_id = ANY (:among::uuid[])" if among else "" for x in "cdt"}
+    return f"SELECT f.customer_id, {level()} AS depth FROM ({_FACTS.format(**only)}) f"
 
 
 @cache

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from service.db.depth import DEPTHS, by_record
-from service.domain.rules.fields import OWN, FieldSpec
+from service.domain.rules.fields import MEMBER, OWN, FieldSpec
 
 _PLACES = ("country", "region", "city")
 _TEXTS = ("family_name", "given_name", "patronymic", "legal_name", "trade_name", "legal_form")
@@ -39,6 +39,15 @@ ROWS: Mapping[str, tuple[str, str]] = {
         f"({by_record()}) e WHERE e.customer_id = c.customer_id",
         f"(ARRAY[{_NAMED_DEPTHS}])[e.depth + 1]",
     ),
+    MEMBER: (
+        "segment_members e WHERE e.tenant_id = c.tenant_id AND e.customer_id = c.customer_id AND e.left_at IS NULL",
+        "e.segment_id",
+    ),
+}
+# The same of the records `:among`, where going through all of them first would be the greater part of the work.
+AMONG_ROWS: Mapping[str, tuple[str, str]] = {
+    **ROWS,
+    "depth": (f"({by_record(among=True)}) e WHERE e.customer_id = c.customer_id", ROWS["depth"][1]),
 }
 # Of an own field what has another type than its definition is missing: it stands there from before.
 _DAY = "^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"

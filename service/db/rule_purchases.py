@@ -35,6 +35,7 @@ class PurchaseSql:
     binder: Binds
     stale: bool
     narrow: bool
+    among: bool = False
 
     def orders(self, clause: Orders) -> tuple[str, bool]:
         if clause.op in ("missing", "present"):
@@ -181,6 +182,9 @@ class PurchaseSql:
 
     def _from(self, alias: str) -> str:
         table = {"x": "orders", "f": "refunds", "t": "purchase_totals"}[alias]
+        if self.among:
+            some = "(SELECT u.customer_id FROM unnest(:among::uuid[]) u (customer_id)) k"
+            return f"{some} JOIN {table} {alias} ON {alias}.tenant_id = :tenant AND {alias}.customer_id = k.customer_id"
         if not self.narrow:
             return f"{table} {alias}"
         return (

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from service.db.rule_fields import ROWS, column, shown
+from service.db.rule_fields import AMONG_ROWS, ROWS, column, shown
 from service.db.rule_purchases import PurchaseSql
-from service.domain.rules.fields import OWN, FieldSpec, is_text
+from service.domain.rules.fields import MEMBER, OWN, FieldSpec, is_text
 from service.domain.rules.matching import folded, start_of, the_day
 from service.domain.rules.model import (
     AllOf,
@@ -38,7 +38,7 @@ _TYPES = {
 _THIS_YEAR = "(c.birth_date + make_interval(years => (extract(year FROM {0}) - extract(year FROM c.birth_date))::int))"
 # The consents that count for a channel, the last word of each record.
 _WORDS = """(SELECT DISTINCT ON (k.customer_id) k.customer_id, k.given FROM consents k
-    WHERE k.tenant_id = :tenant AND k.purpose = :{0} AND k.channel = ANY (:{1}::text[])
+    WHERE k.tenant_id = :tenant AND k.purpose = :{0} AND k.channel = ANY (:{1}::text[]) {2}
     ORDER BY k.customer_id, k.at DESC, k.consent_id DESC) w WHERE w.customer_id = c.customer_id"""
 
 
@@ -67,13 +67,16 @@ class Binder:
         return name
 
 
-def compile_rule(asked: Asked, *, stale: bool = True, narrow: bool = False, prefix: str = "r") -> Compiled:
+def compile_rule(
+    asked: Asked, *, stale: bool = True, narrow: bool = False, among: bool = False, prefix: str = "r"
+) -> Compiled:
     """The condition of a rule.
 
-    `stale` says that some kept totals can't answer today, `narrow` that purchases are found from the records in reach.
+    `stale` says that some kept totals can't answer today, `narrow` that purchases are found from the records in reach,
+    `among` that only the records of the parameter `:among` are asked for, which the caller binds and compares too.
     """
     binder = Binder(prefix)
-    compiler = _Compiler(asked, binder, PurchaseSql(asked, binder, stale=stale, narrow=narrow))
+    compiler = _Compiler(asked, binder, PurchaseSql(asked, binder, stale=stale, narrow=narrow, among=among), among)
     return Compiled(compiler.rule(asked.rule, True), binder.values)
 
 
@@ -91,6 +94,7 @@ class _Compiler:
     asked: Asked
     binder: Binder
     purchases: PurchaseSql
+    among: bool = False
 
     def rule(self, rule: Rule, holds: bool) -> str:
         """The condition that the rule holds, or that it does not."""
@@ -130,7 +134,7 @@ class _Compiler:
                 return "to_jsonb(c.birth_date)"
             case Consent():
                 purpose, channels = self.binder.bind(clause.purpose), self.binder.bind(sorted({"", clause.channel}))
-                return f"(SELECT to_jsonb(w.given) FROM {_WORDS.format(purpose, channels)})"
+                return f"(SELECT to_jsonb(w.given) FROM {self._words(purpose, channels)})"
         return f"(SELECT jsonb_agg(to_jsonb(a) - 'customer_id') FROM {self.purchases.seen(clause)})"
 
     def _field(self, clause: Field, holds: bool) -> str:
@@ -144,15 +148,16 @@ class _Compiler:
         return _plain(self._compared(clause, spec, column(spec, own)), holds)
 
     def _rows(self, clause: Field, holds: bool) -> str:
-        source, value = ROWS[clause.field]
+        source, value = (AMONG_ROWS if self.among else ROWS)[clause.field]
+        of = "uuid" if clause.field == MEMBER else "text"
         if clause.op in ("missing", "present"):
             return _exists(source, clause.op == "present", holds)
         wanted = clause.value if isinstance(clause.value, tuple) else (clause.value,)
         name = self.binder.bind(sorted(set(map(str, wanted))))
         if clause.op == "has_all":
-            counted = f"(SELECT count(DISTINCT {value}) FROM {source} AND {value} = ANY (:{name}::text[]))"
-            return _plain(f"{counted} = cardinality(:{name}::text[])", holds)
-        among = f"<> ALL (:{name}::text[])" if clause.op in ("ne", "not_in") else f"= ANY (:{name}::text[])"
+            counted = f"(SELECT count(DISTINCT {value}) FROM {source} AND {value} = ANY (:{name}::{of}[]))"
+            return _plain(f"{counted} = cardinality(:{name}::{of}[])", holds)
+        among = f"<> ALL (:{name}::{of}[])" if clause.op in ("ne", "not_in") else f"= ANY (:{name}::{of}[])"
         return _exists(f"{source} AND {value} {among}", True, holds)
 
     def _list(self, clause: Field, read: str) -> str:
@@ -216,10 +221,13 @@ class _Compiler:
     def _consent(self, clause: Consent, holds: bool) -> str:
         purpose = self.binder.bind(clause.purpose)
         channels = self.binder.bind(sorted({"", clause.channel}))
-        words = _WORDS.format(purpose, channels)
+        words = self._words(purpose, channels)
         if clause.state == "never":
             return _exists(words, False, holds)
         return _exists(f"{words} AND {'w.given' if clause.state == 'given' else 'NOT w.given'}", True, holds)
+
+    def _words(self, purpose: str, channels: str) -> str:
+        return _WORDS.format(purpose, channels, "AND k.customer_id = ANY (:among::uuid[])" if self.among else "")
 
 
 def _plain(condition: str, holds: bool) -> str:

@@ -246,6 +246,8 @@ def _scalars(spec: FieldSpec, people: tuple[UUID, UUID]) -> st.SearchStrategy[An
             return st.sampled_from(_ASKED_TEXTS)
         case "list":
             return st.sampled_from(_TAGS)
+        case "ids":
+            return st.sampled_from([str(uuid4())])
         case "id":
             return st.sampled_from([str(one) for one in (*people, uuid4())])
         case "number":

@@ -44,6 +44,8 @@ from service.db.tables.records import (
     ownerships,
     search_tokens,
 )
+from service.db.tables.rfm import rfm_schemes, rfm_scores, rfm_snapshots
+from service.db.tables.segments import segment_members, segments
 from service.db.tables.tokens import token_revocations
 from service.db.tables.work import (
     changes,
@@ -102,7 +104,12 @@ __all__ = [
     "refund_lines",
     "refunds",
     "reveals",
+    "rfm_schemes",
+    "rfm_scores",
+    "rfm_snapshots",
     "search_tokens",
+    "segment_members",
+    "segments",
     "staff",
     "staff_activity",
     "team_members",

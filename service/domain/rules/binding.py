@@ -355,6 +355,7 @@ _READERS: Mapping[Type, Callable[[object, str], Scalar]] = {
     "code": _plain_text,
     "list": _plain_text,
     "id": _id,
+    "ids": _id,
     "number": _number,
     "date": _day,
     "moment": _day,

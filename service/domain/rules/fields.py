@@ -2,7 +2,7 @@
 
 The tenant's own fields stand beside as `attributes.<name>`, typed by their definitions. What stands in contacts is not
 here, and never will be: only which kinds there are. Not here yet, for want of the data: the distance from a point
-(no coordinates), letters and groups of RFM and classes of ABC (no snapshots), membership in a saved segment.
+(no coordinates), letters and groups of RFM and classes of ABC (no snapshots).
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from service.domain.customers.attributes import Definition
 from service.domain.customers.contacts import ContactKind
 from service.domain.customers.depth import LEVELS
 
-Type = Literal["text", "code", "id", "number", "date", "moment", "boolean", "list", "count", "money", "share"]
+Type = Literal["text", "code", "id", "number", "date", "moment", "boolean", "list", "ids", "count", "money", "share"]
 _KNOWN = ("missing", "present")
 _EQUAL = ("eq", "ne", "in", "not_in")
 _ORDERED = ("eq", "ne", "lt", "le", "gt", "ge", "between")
@@ -27,11 +27,13 @@ OPERATORS: Mapping[Type, tuple[str, ...]] = {
     "moment": (*_ORDERED, *_KNOWN),
     "boolean": ("eq", *_KNOWN),
     "list": ("has_any", "has_all", *_KNOWN),
+    "ids": ("has_any", "has_all", *_KNOWN),
     "count": _ORDERED,
     "money": _ORDERED,
     "share": (*_ORDERED, *_KNOWN),
 }
 OWN = "attributes."
+MEMBER = "segment"
 _OWN_TYPES: Mapping[str, Type] = {
     "text": "text", "choice": "text", "number": "number", "date": "date", "boolean": "boolean",
 }  # fmt: skip
@@ -106,6 +108,10 @@ RECORD: tuple[FieldSpec, ...] = (
     _field(
         "contacts", "list", "Kinds of contacts that can be what they claim to be; never what stands in them.",
         "contacts has any (email, phone)", *(str(kind) for kind in ContactKind),
+    ),
+    FieldSpec(
+        name=MEMBER, type="ids", about="Ids of the saved segments that the customer is in, as last computed.",
+        example='segment has any ("019377a4-6c00-7000-8000-000000000001")', scope=Scope.SEGMENTS_READ,
     ),
 )  # fmt: skip
 _BY_NAME = {one.name: one for one in RECORD}
