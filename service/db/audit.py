@@ -10,7 +10,7 @@ from uuid import UUID
 
 from service.db.session import Session
 from service.db.statement import sql
-from service.domain.audit.inspection import Link
+from service.domain.audit.inspection import Link, Stretch
 from service.domain.audit.ports import Asked
 
 _FIRST = UUID(int=0)
@@ -77,7 +77,9 @@ _ERASED = """EXISTS (SELECT FROM audit_entries e JOIN audit x ON x.tenant_id = e
         AND e.last_id >= a.audit_id AND a.audit_id = ANY (e.ids))"""
 _LEDGER = """(SELECT encode(sha256(string_agg(uuid_send(i.id), ''::bytea ORDER BY i.id)), 'hex')
     FROM audit_entries e, unnest(e.ids) AS i (id) WHERE e.tenant_id = :tenant AND e.audit_id = a.audit_id)"""
-_LINKS = sql(f"""
+# Seals in their order, each beside what is found of its row. By its key, one at a time: a join of sets would scan the
+# whole trail for each stretch, and sort.
+_LINKED = f"""
     SELECT s.seq, s.audit_id, s.row_hash, s.chain_hash, CASE WHEN a.audit_id IS NOT NULL THEN {ROW_HASH} END AS found,
         CASE WHEN a.reason_hash IS NULL OR a.reason IS NOT NULL
                 AND coalesce(sha256(a.reason_salt || convert_to(a.reason, 'UTF8')) = a.reason_hash, false) THEN 'kept'
@@ -87,15 +89,33 @@ _LINKS = sql(f"""
     FROM (
         SELECT seq, audit_id, row_hash, chain_hash FROM audit_seals
         WHERE tenant_id = :tenant AND month = :month AND seq > :after ORDER BY seq LIMIT :limit
-    ) s LEFT JOIN audit a ON a.tenant_id = :tenant AND a.audit_id = s.audit_id
-    ORDER BY s.seq
+    ) s LEFT JOIN LATERAL (
+        SELECT * FROM audit o WHERE o.tenant_id = :tenant AND o.audit_id = s.audit_id LIMIT 1
+    ) a ON true
+"""
+_LINKS = sql(f"{_LINKED} ORDER BY s.seq")
+# What the inspection asks of each link, asked of all of them where they are.
+_STRETCH = sql(f"""
+    SELECT count(*) AS links, max(seq) AS last,
+        (array_agg(chain_hash) FILTER (WHERE seq_behind IS NULL))[1] AS chain_hash,
+        coalesce(bool_and(seq = seq_before + 1 AND chain_hash = sha256(chain_before || row_hash)
+            AND found IS NOT DISTINCT FROM row_hash AND reason IN ('kept', 'erased') AND ledger), false) AS sound,
+        coalesce(array_agg(seq) FILTER (WHERE seq = ANY (:places::bigint[])), '{{}}') AS places,
+        coalesce(array_agg(chain_hash) FILTER (WHERE seq = ANY (:places::bigint[])), '{{}}') AS anchored
+    FROM (
+        SELECT l.*, lag(seq, 1, :after::bigint) OVER by_place AS seq_before, lead(seq) OVER by_place AS seq_behind,
+            lag(chain_hash, 1, :before::bytea) OVER by_place AS chain_before
+        FROM ({_LINKED}) l WINDOW by_place AS (ORDER BY seq)
+    ) l
 """)
-_UNSEALED = sql(f"""
-    WITH last AS (
-        SELECT xid, audit_id FROM audit_seals WHERE tenant_id = :tenant ORDER BY xid DESC, audit_id DESC LIMIT 1
-    )
-    SELECT a.audit_id FROM audit a, last
-    WHERE a.tenant_id = :tenant AND (a.xid, a.audit_id) <= (last.xid, last.audit_id) AND {MONTH} = :month
+_LAST = sql("""
+    SELECT xid, audit_id FROM audit_seals WHERE tenant_id = :tenant ORDER BY xid DESC, audit_id DESC LIMIT 1
+""")
+_UNSEALED = sql("""
+    SELECT a.audit_id FROM audit a
+    WHERE a.tenant_id = :tenant AND (a.xid, a.audit_id) <= (:last_xid::bigint, :last_id::uuid)
+        AND a.at >= (:month::date)::timestamp AT TIME ZONE 'UTC'
+        AND a.at < (:month::date + interval '1 month') AT TIME ZONE 'UTC'
         AND NOT EXISTS (SELECT FROM audit_seals s
             WHERE s.tenant_id = :tenant AND s.xid = a.xid AND s.audit_id = a.audit_id)
     ORDER BY a.audit_id LIMIT :limit
@@ -129,8 +149,27 @@ class PgTrail:
         rows = await self._session.fetch(_LINKS, month=month, after=after, limit=limit)
         return [_link(*row.values()) for row in rows]
 
+    async def stretch(
+        self, month: date, *, after: int, before: bytes, limit: int, places: Sequence[int]
+    ) -> Stretch | None:
+        async with self._session.planned_anew():
+            row = await self._session.fetchrow(
+                _STRETCH, month=month, after=after, before=before, limit=limit, places=list(places)
+            )
+        if row is None or not row["sound"]:
+            return None
+        anchored = dict(zip(row["places"], row["anchored"], strict=True))
+        return Stretch(links=row["links"], last=row["last"], chain_hash=row["chain_hash"], anchored=anchored)
+
     async def unsealed(self, month: date, *, limit: int) -> Sequence[UUID]:
-        return [row["audit_id"] for row in await self._session.fetch(_UNSEALED, month=month, limit=limit)]
+        last = await self._session.fetchrow(_LAST)
+        if last is None:
+            return []
+        async with self._session.planned_anew():
+            rows = await self._session.fetch(
+                _UNSEALED, month=month, limit=limit, last_xid=last["xid"], last_id=last["audit_id"]
+            )
+        return [row["audit_id"] for row in rows]
 
 
 def _link(

@@ -54,6 +54,16 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Links of which nothing is to be told: where they end, and the chain at the places that anchors speak of."""
+
+    links: int
+    last: int
+    chain_hash: bytes
+    anchored: Mapping[int, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing that is not as it was sealed; from `seq` through `through`, both counted."""
 
@@ -83,6 +93,23 @@ class Inspector:
         self.seq = after
         self.checked = 0
 
+    @property
+    def before(self) -> bytes | None:
+        """What the next link hangs on; None where a break leaves that open."""
+        return next(iter(self._before)) if len(self._before) == 1 else None
+
+    def places(self, limit: int) -> Sequence[int]:
+        """The anchored places among the next so many."""
+        return [seq for seq in self._anchored if self.seq < seq <= self.seq + limit]
+
+    def over(self, stretch: Stretch) -> None:
+        """Pass over links that were found to hold, all at once."""
+        self._before = {stretch.chain_hash}
+        self.seq = stretch.last
+        self.checked += stretch.links
+        for seq in sorted(stretch.anchored):
+            self._compare(seq, stretch.anchored[seq])
+
     def along(self, links: Iterable[Link]) -> Iterator[Finding]:
         for one in links:
             if one.seq != self.seq + 1:
@@ -92,7 +119,7 @@ class Inspector:
             self.seq = one.seq
             self.checked += 1
             if one.seq in self._anchored:
-                self._compare(one)
+                self._compare(one.seq, one.chain_hash)
 
     def _look_at(self, one: Link) -> Iterator[Finding]:
         before = self._before
@@ -115,12 +142,12 @@ class Inspector:
     def _at(self, kind: Kind, one: Link) -> Finding:
         return Finding(kind=kind, month=self._month, seq=one.seq, through=one.seq, audit_id=one.audit_id)
 
-    def _compare(self, one: Link) -> None:
-        if self._anchored[one.seq] == one.chain_hash:
-            self._agreed = one.seq
+    def _compare(self, seq: int, chain_hash: bytes) -> None:
+        if self._anchored[seq] == chain_hash:
+            self._agreed = seq
             return
         first = self._rewritten[0] if self._rewritten else self._agreed + 1
-        self._rewritten = (first, one.seq)
+        self._rewritten = (first, seq)
 
     def at_the_end(self) -> Iterator[Finding]:
         """What only the anchors can tell, once the whole chain was gone along."""

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from service.domain.audit.inspection import Link
+from service.domain.audit.inspection import Link, Stretch
 from service.domain.ports import Journal, Transaction
 
 
@@ -39,6 +39,15 @@ class Trail(Protocol):
 
     async def links(self, month: date, *, after: int, limit: int) -> Sequence[Link]:
         """Seals in order, each with what is found of its row today."""
+        ...
+
+    async def stretch(
+        self, month: date, *, after: int, before: bytes, limit: int, places: Sequence[int]
+    ) -> Stretch | None:
+        """The next seals as one, where the chain holds from `before` on and each row is as it was sealed; else None.
+
+        With what the chain is at those of the `places` that it holds.
+        """
         ...
 
     async def unsealed(self, month: date, *, limit: int) -> Sequence[UUID]:

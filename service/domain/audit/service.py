@@ -11,7 +11,7 @@ from service.domain.audit.anchors import Anchored, Anchors
 from service.domain.audit.chain import beginning, month_of
 from service.domain.audit.errors import NoSuchPlace
 from service.domain.audit.inspection import Finding, Inspector, without_echoes
-from service.domain.audit.ports import Asked, AuditTransaction
+from service.domain.audit.ports import Asked, AuditTransaction, Trail
 from service.domain.ports import Clock, UnitOfWork
 from service.domain.staff import TenantReachNeeded
 
@@ -110,9 +110,9 @@ class AuditService:
                         raise NoSuchPlace(pointer="/after")
                     inspector = Inspector(month, before=before, after=after, anchored=places)
                 left = _AT_ONCE if most is None else min(_AT_ONCE, most - inspector.checked)
-                links = await tx.audit.links(month, after=inspector.seq, limit=left) if left else ()
-                findings += inspector.along(links)
-                over = inspector.seq >= last or not links
+                seen = inspector.seq
+                findings += await _gone_along(tx.audit, month, inspector, left)
+                over = inspector.seq >= last or inspector.seq == seen
                 if over:
                     findings += inspector.at_the_end()
                     inserted = await tx.audit.unsealed(month, limit=_NAMED)
@@ -137,6 +137,19 @@ class AuditService:
         for month in anchored.places if anchored else ():
             found.setdefault(month, 0)
         return sorted(found.items())
+
+
+async def _gone_along(trail: Trail, month: date, inspector: Inspector, limit: int) -> list[Finding]:
+    """The findings in the next so many links: where they hold they are passed over as one, else each is looked at."""
+    if not limit:
+        return []
+    after, before = inspector.seq, inspector.before
+    if before is not None:
+        places = inspector.places(limit)
+        if stretch := await trail.stretch(month, after=after, before=before, limit=limit, places=places):
+            inspector.over(stretch)
+            return []
+    return list(inspector.along(await trail.links(month, after=after, limit=limit)))
 
 
 def _of_the_tenant(principal: Principal) -> None:
