@@ -16,7 +16,8 @@ from service.domain.privacy.markers import Markers, Person, joined
 from service.domain.privacy.ports import ImportFile
 
 ERASER = "clientbase_eraser"
-# What the shell of a record keeps, and what each other column becomes; a test holds the two complete.
+# What the shell of a record keeps, and what each other column becomes; a test holds the two complete. Columns that the
+# database makes of others (places as rules compare them) empty with their sources, and nobody can write them.
 KEPT = frozenset(
     {"tenant_id", "customer_id", "curator_id", "team_id", "channel_id", "created_at", "kind", "restricted_at"}
 )

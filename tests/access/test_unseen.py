@@ -16,6 +16,8 @@ _QUESTIONS: dict[str, list[dict[str, Any]]] = {
     "/v1/orders": [{"count": "exact"}, {"status": "completed"}],
     "/v1/rfm": [{}, {"trimmed": "true"}],
     "/v1/assignments/pool": [{"count": "exact"}],
+    # Reading the trail, canaries and signals leaves rows there; of what is done to records there must be none.
+    "/v1/audit": [{"action": action} for action in ("customers.create", "orders.created", "notes.create")],
 }
 # Who one is, and since when one has been told: neither tells of records.
 _APART = {"/v1/changes": ("next_since",)}

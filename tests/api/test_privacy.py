@@ -4,9 +4,11 @@ import asyncio
 import csv
 import gzip
 import io
+import re
 import zlib
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -36,6 +38,19 @@ _TABLES = """
     SELECT c.oid::regclass::text AS name FROM pg_class c
     WHERE c.relkind IN ('r', 'p') AND c.relnamespace IN ('public'::regnamespace, 'jobs'::regnamespace)
 """
+# Generated columns and the expressions that they are made by.
+_MADE_OF = {column.name: str(column.computed.sqltext) for column in customers.columns if column.computed is not None}
+
+
+async def made_by_the_database(api: Api, customer_id: str) -> dict[str, Any]:
+    connection = await asyncpg.connect(api.database.superuser_url or api.database.owner_url)
+    try:
+        columns = ", ".join(_MADE_OF)
+        row = await connection.fetchrow(f"SELECT {columns} FROM customers WHERE customer_id = $1", UUID(customer_id))
+        assert row is not None
+        return dict(row)
+    finally:
+        await connection.close()
 
 
 async def the_whole_database(api: Api) -> dict[str, str]:
@@ -179,6 +194,7 @@ def test_nothing_of_a_person_is_left_in_the_whole_database(database: TestDatabas
         export = await head.post("/v1/exports", json={"what": "customers", "purpose": "A mailing"})
         assert export.status_code == 202, export.text
         await api.run_jobs()
+        assert None not in (await made_by_the_database(api, customer_id)).values()
         before = {name for _, name in _left(await the_whole_database(api))}
         assert before >= set(MARKERS)
 
@@ -197,6 +213,7 @@ def test_nothing_of_a_person_is_left_in_the_whole_database(database: TestDatabas
         assert [one["text"] for one in notes] == ["Opens at nine\n—"]
         shell = (await head.get(f"/v1/customers/{customer_id}")).json()
         assert (shell["display_name"], shell["contacts"], shell["tags"]) == ("—", [], [])
+        assert await made_by_the_database(api, customer_id) == dict.fromkeys(_MADE_OF, None)
         assert (await head.get(f"/v1/orders/{order_id}")).json()["customer_id"] == customer_id
         timeline = (await head.get(f"/v1/customers/{customer_id}/timeline")).json()["items"]
         assert {"erased", "order", "refund"} <= {one["kind"] for one in timeline}
@@ -391,5 +408,14 @@ async def _exported(api: Api, head: Client) -> str:
 
 
 def test_every_column_of_a_record_is_kept_or_blanked() -> None:
-    assert KEPT | BLANKED.keys() == {column.name for column in customers.columns}
+    assert KEPT | BLANKED.keys() == {column.name for column in customers.columns} - _MADE_OF.keys()
     assert not KEPT & BLANKED.keys()
+
+
+def test_what_the_database_makes_of_a_record_is_made_of_blanked_columns() -> None:
+    names = {column.name for column in customers.columns}
+    assert _MADE_OF
+    for made, text in _MADE_OF.items():
+        sources = {word for word in re.findall(r"\w+", text) if word in names}
+        assert sources, made
+        assert sources <= BLANKED.keys(), made
