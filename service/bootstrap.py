@@ -200,6 +200,8 @@ async def build_container(settings: Settings) -> Container:
         chunk_rows=settings.jobs.chunk_rows,
     )
     exports = ExportService(uow, clock, mark_keys(settings))
+    rules = RuleService(uow, clock)
+    exports = ExportService(uow, clock, mark_keys(settings), rules)
     anchor_file = anchors(settings)
     services = Services(
         uow=uow,
@@ -213,6 +215,7 @@ async def build_container(settings: Settings) -> Container:
         orders=OrderService(uow, clock),
         segmentation=SegmentationService(uow, clock),
         rules=RuleService(uow, clock),
+        rules=rules,
         ingestion=ingestion,
         scanner=scanner,
         exports=exports,

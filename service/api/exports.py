@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import StreamingResponse
 
 from service.api.deps import OnceKey, Wired
 from service.api.paging import BadCursor, decode, encode
 from service.api.routing import Caller, operation, router
+from service.api.rule_schemas import RULE_EXAMPLE, RULE_PROBLEMS, RuleJson, RuleText, rule_of
 from service.api.schemas import BadIdempotencyKey, Input, LongText, Page, Text, as_json
 from service.domain.access import Scope
 from service.domain.exports.columns import COLUMNS
@@ -37,6 +38,8 @@ from service.domain.exports.policy import (
     UnknownExportGroup,
 )
 from service.domain.idempotency import KeyReused, StillRunning
+from service.domain.rules.model import Asked
+from service.domain.rules.printing import printed
 
 routes = router("exports")
 State = Literal["awaiting_approval", "queued", "running", "done", "failed", "cancelled", "rejected", "lapsed"]
@@ -80,8 +83,14 @@ class ExportIn(Input):
     ]
     group: Text | None = Field(None, description="An RFM group of today, over all purchases in the tenant's currency.")
     filters: ExportFilters = ExportFilters()
+    rule: RuleJson | None = Field(
+        None, description="Of the records, those that a rule means when the file is written.", examples=[RULE_EXAMPLE]
+    )
+    text: RuleText | None = Field(None, description="The rule as text.")
     columns: Annotated[list[Text], Field(min_length=1, max_length=100)] | None = Field(
-        None, description=f"In this order; without it all that you may see of: {', '.join(COLUMNS)}."
+        None,
+        description=f"In this order; without it all that you may see of: {', '.join(COLUMNS)}, and of the tenant's own"
+        " fields, as `attributes.<name>`.",
     )
     kind: Kind = Field(
         "plain",
@@ -91,7 +100,13 @@ class ExportIn(Input):
     delimiter: Literal[",", ";", "\t"] = Field(",", description="`;` where a spreadsheet is set to Russian.")
     bom: bool = Field(False, description="A byte order mark, by which Excel knows UTF-8.")
 
-    def asked(self) -> ExportRequest:
+    @model_validator(mode="after")
+    def _one_rule(self) -> "ExportIn":
+        if self.rule is not None and self.text is not None:
+            raise ValueError("give the rule either as rule or as text")
+        return self
+
+    def asked(self, rule: Asked | None) -> ExportRequest:
         return ExportRequest(
             what=self.what,
             purpose=self.purpose.strip(),
@@ -101,6 +116,7 @@ class ExportIn(Input):
             delimiter=self.delimiter,
             bom=self.bom,
             kind=self.kind,
+            rule=None if rule is None else printed(rule.rule),
         )
 
 
@@ -134,6 +150,7 @@ class Export(BaseModel):
                     "what": "customers",
                     "group": "champions",
                     "filters": {"city": "Казань"},
+                    "rule": "orders.count >= 2",
                     "columns": ["external_ids", "display_name", "city", "phone"],
                     "format": "csv",
                     "purpose": "Invitation to the anniversary sale",
@@ -166,6 +183,7 @@ class Export(BaseModel):
     what: str
     group: str | None
     filters: dict[str, str]
+    rule: str | None = Field(description="The rule as text.", examples=['city = "Казань"'])
     columns: list[str]
     format: Literal["csv"]
     purpose: str
@@ -226,6 +244,7 @@ def card(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in Export.model_fields if name in row} | {
         "group": request["group"],
         "filters": request["filters"],
+        "rule": request.get("rule"),
         "sha256": None if digest is None else bytes(digest).hex(),
         "contacts": None if row["state"] != "done" else "clear" if request.get("clear") else "masked",
         "approvals": {"needed": row["needs"], "given": row["approvals"]},
@@ -249,6 +268,7 @@ def card(row: Mapping[str, Any]) -> dict[str, Any]:
             UnknownExportGroup,
             MigrationIsWhole,
             MigrationNeedsAll,
+            *RULE_PROBLEMS,
             KeyReused,
             StillRunning,
             BadIdempotencyKey,
@@ -258,8 +278,10 @@ def card(row: Mapping[str, Any]) -> dict[str, Any]:
 )
 async def start_export(body: ExportIn, principal: Caller, services: Wired, once: OnceKey) -> Response:
     """Queue a file of the records within your reach; contacts are masked unless you hold `contacts:reveal` too. Above
-    the tenant's threshold it waits until a second person agrees, a migration until two do."""
-    export_id, job_id = await services.exports.request(principal, body.asked(), once)
+    the tenant's threshold it waits until a second person agrees, a migration until two do. A rule is kept with the
+    request, where those who decide read it; the audit trail names its fields, not its values."""
+    asked = await rule_of(body, principal, services)
+    export_id, job_id = await services.exports.request(principal, body.asked(asked), once)
     started = {"export_id": export_id, "job_id": job_id, "state": "queued" if job_id else "awaiting_approval"}
     return as_json(started, 202, {"Location": f"/v1/exports/{export_id}"})
 

@@ -18,6 +18,7 @@ from service.domain.access import Reach, Scope
 from service.domain.customers.search import probe_limit
 from service.domain.exports.agreement import ExportPolicy
 from service.domain.ingestion.scanning import wait_limit
+from service.domain.leaks.thresholds import BOUNDS, Thresholds
 from service.domain.privacy.deadlines import due_on
 from service.domain.reveals.budget import policy_of
 from service.domain.staff import TenantReachNeeded
@@ -70,6 +71,24 @@ class RevealPolicyIn(Input):
     tenant_ceiling_day: Count | None = Field(None, description="All people of the tenant together.")
 
 
+def _within(name: str, description: str) -> Any:
+    least, most = BOUNDS[name]
+    return Field(None, ge=least, le=most, description=description)
+
+
+class SignalsPolicyIn(Input):
+    """From where on something is a leak signal. `more_…` are records above what is usual for the person."""
+
+    canaries: int | None = _within("canaries", "So many in thirty days are an alert; of who leaves, one is.")
+    covered_percent: int | None = _within("covered_percent", "Of the own base, seen in clear in thirty days.")
+    more_in_a_day: int | None = _within("more_in_a_day", "Of a small base fewer are enough.")
+    more_in_five_days: int | None = _within("more_in_five_days", "Five worked days together.")
+    more_in_twenty_days: int | None = _within("more_in_twenty_days", "Twenty worked days together.")
+    night_looks: int | None = _within("night_looks", "Between ten in the evening and six; of who leaves, half as many.")
+    searches: int | None = _within("searches", "More than usual in ten worked days without more sales.")
+    reassigned: int | None = _within("reassigned", "More than usual in a day, and a fifth of the own base.")
+
+
 class PoliciesIn(Input):
     """Members that are named are set; null goes back to what is usual."""
 
@@ -82,6 +101,7 @@ class PoliciesIn(Input):
     reveals: RevealPolicyIn = Field(default_factory=RevealPolicyIn)
     exports: ExportsPolicyIn = Field(default_factory=ExportsPolicyIn)
     quarantine: QuarantinePolicyIn = Field(default_factory=QuarantinePolicyIn)
+    signals: SignalsPolicyIn = Field(default_factory=SignalsPolicyIn)
 
 
 class PrivacyPolicyOut(BaseModel):
@@ -116,6 +136,17 @@ class RevealPolicyOut(BaseModel):
     tenant_ceiling_day: int = Field(examples=[10000])
 
 
+class SignalsPolicyOut(BaseModel):
+    canaries: int = Field(examples=[2])
+    covered_percent: int = Field(examples=[40])
+    more_in_a_day: int = Field(examples=[30])
+    more_in_five_days: int = Field(examples=[40])
+    more_in_twenty_days: int = Field(examples=[80])
+    night_looks: int = Field(examples=[20])
+    searches: int = Field(examples=[60])
+    reassigned: int = Field(examples=[50])
+
+
 class PoliciesOut(BaseModel):
     """What holds now, be it decided or usual."""
 
@@ -125,6 +156,7 @@ class PoliciesOut(BaseModel):
     reveals: RevealPolicyOut
     exports: ExportsPolicyOut
     quarantine: QuarantinePolicyOut
+    signals: SignalsPolicyOut
 
 
 def _shown(policies: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,6 +170,7 @@ def _shown(policies: Mapping[str, Any]) -> dict[str, Any]:
         "reveals": asdict(policy_of(policies.get("reveals", {}))),
         "exports": asdict(ExportPolicy.of(policies)),
         "quarantine": {"wait_hours": wait_limit(policies) // timedelta(hours=1)},
+        "signals": asdict(Thresholds.of(policies)),
     }
 
 

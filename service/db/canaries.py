@@ -140,6 +140,9 @@ class PgCanaries:
         async with self._session.as_role(WATCH):
             return [dict(row) for row in await self._session.fetch(_PAGE, after=after, limit=limit)]
 
+    async def ids(self) -> list[UUID]:
+        return [row["customer_id"] for row in await self._known()]
+
     async def count(self) -> int:
         async with self._session.as_role(WATCH):
             return int(await self._session.fetchval(_COUNT))

@@ -3,6 +3,8 @@
 Contacts in clear are read by the one role that may, in the caller's transaction and reach.
 """
 
+import csv
+import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -16,6 +18,7 @@ from service.db.customer_filters import FILTERS
 from service.db.errors import translate
 from service.db.export_cells import harmless, marked
 from service.db.purchases import PgPurchases
+from service.db.segments import PgSegments
 from service.db.session import REVEAL, Session
 from service.db.statement import Statement, sql
 from service.domain.exports.agreement import APPROVAL_HOURS
@@ -24,6 +27,7 @@ from service.domain.exports.marks import CARRIERS, MarkKey
 from service.domain.exports.policy import ExportPlan, ExportRequest
 from service.domain.exports.ports import Sink, StoredExport
 from service.domain.ids import new_id
+from service.domain.rules.model import Asked
 from service.domain.segmentation.basis import Basis
 from service.domain.segmentation.rfm import Cuts, Monetary
 from service.domain.segmentation.rfm_groups import Scores
@@ -68,12 +72,14 @@ _SETTLE = sql("""
         request = request || jsonb_build_object('clear', :clear::boolean)
     WHERE tenant_id = :tenant AND export_id = :export_id
 """)
-# Scored once, by the caller's own role; the role that reveals may read the list, but not the orders behind it. The rows
-# are there for this transaction alone, which is never committed (a temporary table would need a right of its own).
+# Found once, by the caller's own role; the role that reveals may read the list, but not the orders behind it. The rows
+# are there for this transaction alone (a temporary table would need a right of its own).
 _AMONG_CHOSEN = (
     "EXISTS (SELECT FROM chosen_customers g WHERE g.tenant_id = c.tenant_id AND g.choice_id = :choice::uuid"
     " AND g.customer_id = c.customer_id)"
 )
+# The choices of other transactions that have ended are gone, and those of the others not to be seen.
+_FORGET = sql("DELETE FROM chosen_customers WHERE tenant_id = :tenant")
 # Up to here a customer's ids and contacts are looked up one by one; above, one pass over all of them is cheaper.
 _FEW = 20_000
 _ROOM = "SET LOCAL jit = off"
@@ -130,6 +136,7 @@ class PgExports:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._choice: UUID | None = None
+        self._left_out: list[UUID] = []
 
     async def lately(self, except_id: UUID) -> int:
         staff_id = self._session.principal.staff_id
@@ -186,12 +193,32 @@ class PgExports:
         filling = f"INSERT INTO chosen_customers (tenant_id, choice_id, customer_id) {listed} FROM ({members.text}) g"
         await self._session.execute(Statement(filling, members.names), **values)
 
-    async def count(self, filters: Mapping[str, str]) -> int:
-        return int(
-            await self._session.fetchval(
-                _counting(frozenset(filters), self._choice is not None), choice=self._choice, **filters
-            )
+    async def choose_meant(self, asked: Asked) -> None:
+        found = await PgSegments(self._session).compiled(asked)
+        among = "" if self._choice is None else f" AND {_AMONG_CHOSEN}"
+        before, self._choice = self._choice, new_id()
+        await self._session.command(_ROOM)
+        await self._session.execute(
+            sql(f"""
+                INSERT INTO chosen_customers (tenant_id, choice_id, customer_id)
+                SELECT :tenant, :meant::uuid, c.customer_id FROM customers c
+                WHERE c.tenant_id = :tenant AND {found.where}{among}
+            """),
+            meant=self._choice,
+            choice=before,
+            **found.values,
         )
+
+    async def forget_choice(self) -> None:
+        if self._choice is not None:
+            await self._session.execute(_FORGET)
+            self._choice = None
+
+    def leave_out(self, customer_ids: Sequence[UUID]) -> None:
+        self._left_out = list(customer_ids)
+
+    async def count(self, filters: Mapping[str, str]) -> int:
+        return int(await self._session.fetchval(_counting(self._where(filters)), **self._given(filters)))
 
     async def stream(
         self,
@@ -205,36 +232,36 @@ class PgExports:
     ) -> int:
         few = expected <= _FEW
         style = "exact" if plan.exact else "harmless" if key is None else "sparse" if key.sparse else "marked"
-        filters = frozenset(request.filters)
-        statement = rows_of(plan.columns, plan.clear, filters, self._choice is not None, few, style)
+        statement = rows_of(plan.columns, plan.clear, self._where(request.filters), few, style)
         values = {
             "tenant": self._session.principal.tenant_id,
             "currency": currency,
-            "choice": self._choice,
+            **{_own(place): column.own for place, column in enumerate(plan.columns)},
             **({} if key is None else {f"mark_{form}": one for form, one in key.keys.items()}),
-            **request.filters,
+            **self._given(request.filters),
         }
+        out = _Headed(sink, plan.names, request.delimiter)
         await self._session.command(_ROOM if few else _ROOM_FOR_MANY)
         async with self._session.as_role(REVEAL) if plan.clear else nullcontext():
             try:
                 status: str = await self._session.connection.copy_from_query(
                     statement.text,
                     *statement.arguments(values),
-                    output=sink,
+                    output=out,
                     format="csv",
-                    header=True,
                     delimiter=request.delimiter,
                     encoding="utf8",
                 )
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 raise translate(error) from error
+        await out.end()
         return int(status.rpartition(" ")[2])
 
     async def taken(self, request: ExportRequest) -> AsyncIterator[Sequence[str]]:
-        statement = _taken(frozenset(request.filters), self._choice is not None)
+        statement = _taken(self._where(request.filters))
         after = UUID(int=0)
         while True:
-            rows = await self._session.fetch(statement, after=after, choice=self._choice, **request.filters)
+            rows = await self._session.fetch(statement, after=after, **self._given(request.filters))
             chunks = [str(row["ids"]) for row in rows]
             if chunks:
                 yield chunks
@@ -245,20 +272,50 @@ class PgExports:
     async def record(self, export_id: UUID, chunks: Sequence[str]) -> None:
         await self._session.execute(_RECORD, export_id=export_id, chunks=list(chunks))
 
+    def _where(self, filters: Mapping[str, str]) -> str:
+        # A record whose processing is restricted does not leave, and an erased one has nothing to tell.
+        wanted = ["c.tenant_id = :tenant", "c.restricted_at IS NULL", "c.erased_at IS NULL"]
+        wanted += [FILTERS[name] for name in sorted(filters)]
+        if self._choice is not None:
+            wanted.append(_AMONG_CHOSEN)
+        if self._left_out:
+            wanted.append("c.customer_id <> ALL (:left_out::uuid[])")
+        return " AND ".join(wanted)
+
+    def _given(self, filters: Mapping[str, str]) -> dict[str, object]:
+        return {"choice": self._choice, "left_out": self._left_out, **filters}
+
+
+class _Headed:
+    """The sink, with the names of the columns in front: the server cuts a name of its own after 63 bytes."""
+
+    def __init__(self, sink: Sink, names: Sequence[str], delimiter: str) -> None:
+        line = io.StringIO()
+        csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow(names)
+        self._sink = sink
+        self._header = line.getvalue().encode()
+
+    async def __call__(self, piece: bytes) -> None:
+        header, self._header = self._header, b""
+        await self._sink(header + piece)
+
+    async def end(self) -> None:
+        """The header alone, where there was no row."""
+        if self._header:
+            await self(b"")
+
 
 @lru_cache(maxsize=256)
-def rows_of(
-    columns: tuple[Column, ...], clear: bool, filters: frozenset[str], chosen: bool, few: bool, style: Style
-) -> Statement:
+def rows_of(columns: tuple[Column, ...], clear: bool, where: str, few: bool, style: Style) -> Statement:
     """The query behind one shape of file."""
-    cells = ", ".join(f'{_cell(column, clear, style)} AS "{column.name}"' for column in columns)
+    cells = ", ".join(_cell(place, column, clear, style) for place, column in enumerate(columns))
     parts = dict.fromkeys(column.part for column in columns)
     joins = [_JOINS[part] for part in parts if part in _JOINS]
     if Part.IDS in parts:
         joins.append(_gathered("x", "customer_external_ids e", _IDS, few))
     if Part.CONTACTS in parts:
         joins.append(_gathered("d", "contact_details k", _contacts(columns, "normal" if clear else "masked"), few))
-    return sql(f"SELECT {cells} FROM customers c {' '.join(joins)} WHERE {_where(filters, chosen)}")
+    return sql(f"SELECT {cells} FROM customers c {' '.join(joins)} WHERE {where}")
 
 
 def _gathered(name: str, table: str, sums: str, few: bool) -> str:
@@ -284,8 +341,10 @@ def _contacts(columns: Sequence[Column], shown: str) -> str:
     )
 
 
-def _cell(column: Column, clear: bool, style: Style) -> str:
-    expression = _EXPRESSIONS.get(column.name, f"c.{column.name}")
+def _cell(place: int, column: Column, clear: bool, style: Style) -> str:
+    # The name of an own field is the tenant's: it is bound, never written.
+    own = f"(c.attributes ->> :{_own(place)}::text)" if column.part is Part.OWN else f"c.{column.name}"
+    expression = _EXPRESSIONS.get(column.name, own)
     if not column.typed or style == "exact":
         return expression
     form = CARRIERS.get(column.name)
@@ -294,32 +353,33 @@ def _cell(column: Column, clear: bool, style: Style) -> str:
     return marked(form, expression, sparse=style == "sparse")
 
 
-@lru_cache(maxsize=256)
-def _counting(filters: frozenset[str], chosen: bool) -> Statement:
-    return sql(f"SELECT count(*) FROM customers c WHERE {_where(filters, chosen)}")
+def _own(place: int) -> str:
+    return f"own{place}"
 
 
 @lru_cache(maxsize=256)
-def _taken(filters: frozenset[str], chosen: bool) -> Statement:
+def _counting(where: str) -> Statement:
+    return sql(f"SELECT count(*) FROM customers c WHERE {where}")
+
+
+@lru_cache(maxsize=256)
+def _taken(where: str) -> Statement:
     return sql(f"""
         SELECT array_agg(n.customer_id ORDER BY n.customer_id)::text AS ids, count(*) AS records FROM (
             SELECT t.customer_id, (row_number() OVER (ORDER BY t.customer_id) - 1) / {_CHUNK} AS chunk FROM (
-                SELECT c.customer_id FROM customers c WHERE {_where(filters, chosen)} AND c.customer_id > :after::uuid
+                SELECT c.customer_id FROM customers c WHERE {where} AND c.customer_id > :after::uuid
                 ORDER BY c.customer_id LIMIT {_CHUNK * _PAGE_OF_CHUNKS}
             ) t
         ) n GROUP BY n.chunk ORDER BY n.chunk
     """)
 
 
-def _where(filters: frozenset[str], chosen: bool) -> str:
-    # A record whose processing is restricted does not leave, and an erased one has nothing to tell.
-    wanted = ["c.tenant_id = :tenant", "c.restricted_at IS NULL", "c.erased_at IS NULL"]
-    wanted += [FILTERS[name] for name in sorted(filters)]
-    return " AND ".join([*wanted, _AMONG_CHOSEN] if chosen else wanted)
-
-
 def _kept(request: ExportRequest) -> dict[str, Any]:
-    return {name: asdict(request)[name] for name in ("group", "filters", "delimiter", "bom")}
+    return {name: asdict(request)[name] for name in (*_KEPT, "rule")}
+
+
+# `rule` came later; older requests have none.
+_KEPT = ("group", "filters", "delimiter", "bom")
 
 
 _STORED = ("export_id", "staff_id", "state", "rows", "file_id", "asked_rows", "needs", "round", "fetches")
@@ -332,7 +392,8 @@ def stored(row: Mapping[str, Any]) -> StoredExport:
         purpose=row["purpose"],
         columns=tuple(row["columns"]),
         kind=row["kind"],
-        **{name: kept[name] for name in ("group", "filters", "delimiter", "bom")},
+        rule=kept.get("rule"),
+        **{name: kept[name] for name in _KEPT},
     )
     return StoredExport(
         **{name: row[name] for name in _STORED},

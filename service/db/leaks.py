@@ -14,7 +14,7 @@ from service.db.statement import sql
 from service.domain.ids import new_id
 from service.domain.leaks.model import sentence
 from service.domain.leaks.ports import SignalFilter
-from service.domain.leaks.rules import alert_from
+from service.domain.leaks.thresholds import USUAL
 
 WATCH = "clientbase_watch"
 # The canaries of earlier signals are read only where there is one now.
@@ -24,7 +24,9 @@ _TOUCHED = """
     ), counted AS (SELECT count(*) AS seen, array_agg(customer_id) AS ids FROM touched)
     INSERT INTO leak_signals (tenant_id, signal_id, staff_id, kind, severity, about, parts, evidence)
     SELECT :tenant, :signal_id::uuid, :staff_id::uuid, 'canary',
-        CASE WHEN seen + before >= :alert_from::int THEN 'alert' ELSE 'notice' END, :signal_id::uuid::text,
+        CASE WHEN seen + before >= CASE WHEN :leaving::bool THEN 1 ELSE (
+            SELECT coalesce((w.policies #>> '{{signals,canaries}}')::int, :usual::int) FROM tenants w
+            WHERE w.tenant_id = :tenant) END THEN 'alert' ELSE 'notice' END, :signal_id::uuid::text,
         jsonb_build_object('seen', seen, 'recently', seen + before, 'by', :by::text),
         jsonb_build_object('canaries', to_jsonb(ids[1:100])) || :evidence::jsonb
     FROM (
@@ -136,7 +138,8 @@ class PgLeaks:
         return {
             "signal_id": new_id(),
             "staff_id": principal.staff_id,
-            "alert_from": alert_from(leaving=principal.leaving),
+            "leaving": principal.leaving,
+            "usual": USUAL.canaries,
             "by": by,
         }
 

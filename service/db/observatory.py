@@ -21,6 +21,7 @@ from service.domain.leaks.activity import BITS, Tallies, distinct
 from service.domain.leaks.model import Day, Person, Signal
 from service.domain.leaks.ports import Gathered
 from service.domain.leaks.rules import about
+from service.domain.leaks.thresholds import Thresholds
 
 _TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('watch ' || $1::int::text, 0))"
 _NEXT = "SELECT min(tenant_id) FROM tenants"
@@ -80,7 +81,9 @@ _DAYS = """
     WHERE a.tenant_id = $1 AND a.staff_id = ANY ($2::uuid[]) AND a.hour > now() - interval '150 days'
     GROUP BY 1, 2 ORDER BY 1, 2
 """
-_HERE = "SELECT time_zone, slug, (now() AT TIME ZONE time_zone)::date AS today FROM tenants WHERE tenant_id = $1"
+_HERE = (
+    "SELECT time_zone, slug, policies, (now() AT TIME ZONE time_zone)::date AS today FROM tenants WHERE tenant_id = $1"
+)
 _RAISE = """
     INSERT INTO leak_signals (tenant_id, signal_id, staff_id, kind, severity, about, parts)
     SELECT $1, u.signal_id, u.staff_id, u.kind, u.severity, u.about, u.parts
@@ -152,7 +155,7 @@ class PgObservatory:
                 days = await connection.fetch(_DAYS, tenant_id, ids, here["time_zone"])
         except TRANSLATED as error:
             raise translate(error) from error
-        return _gathered(here["today"], active, days)
+        return _gathered(here["today"], Thresholds.of(here["policies"]), active, days)
 
     async def raise_signals(self, tenant_id: int, today: date, found: Sequence[tuple[UUID, Signal]]) -> list[str]:
         if not found:
@@ -183,7 +186,9 @@ class PgObservatory:
         return without_principal(self._pool, opening, ending="COMMIT", patience=10)
 
 
-def _gathered(today: date, active: Sequence[Mapping[str, Any]], days: Sequence[Mapping[str, Any]]) -> Gathered:
+def _gathered(
+    today: date, limits: Thresholds, active: Sequence[Mapping[str, Any]], days: Sequence[Mapping[str, Any]]
+) -> Gathered:
     people = []
     for row in active:
         own = [_day(one) for one in days if one["staff_id"] == row["staff_id"]]
@@ -191,7 +196,7 @@ def _gathered(today: date, active: Sequence[Mapping[str, Any]], days: Sequence[M
         before = tuple(day for day in own if day.day < today)
         person = Person(staff_id=row["staff_id"], base=row["base"], before=before, leaving=row["leaving"])
         people.append((person, now))
-    return Gathered(today=today, people=people)
+    return Gathered(today=today, limits=limits, people=people)
 
 
 def _day(row: Mapping[str, Any]) -> Day:

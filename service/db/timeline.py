@@ -79,6 +79,12 @@ _IN_EXPORT = """customers c JOIN exports x ON x.tenant_id = c.tenant_id AND x.st
     WHERE """ + _OWN.format("c")
 _BROUGHT_BY = """customers c LEFT JOIN imports i ON i.tenant_id = c.tenant_id AND i.import_id = c.import_id
     WHERE c.import_id IS NOT NULL AND """ + _OWN.format("c")
+# Of a link to a record out of reach there is nothing to tell, as among the links themselves.
+_KNOWN_EVENTS = (
+    _of("customer_events", "e")
+    + """ AND (e.kind NOT IN ('linked', 'unlinked') OR EXISTS (
+        SELECT FROM customers o WHERE o.tenant_id = :tenant AND o.customer_id = (e.detail ->> 'other_id')::uuid))"""
+)
 _SOURCES = {
     "order": _Source(
         "order",
@@ -97,7 +103,7 @@ _SOURCES = {
         _shown("f", "amount", "currency", "order_id", "reason"),
         _of("refunds", "f"),
     ),
-    _EVENTS: _Source(_EVENTS, "e.at", "e.event_id", "e.staff_id", {}, _of("customer_events", "e")),
+    _EVENTS: _Source(_EVENTS, "e.at", "e.event_id", "e.staff_id", {}, _KNOWN_EVENTS),
     "curator": _Source(
         "curator",
         "w.at",

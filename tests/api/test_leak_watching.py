@@ -6,10 +6,12 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Any
 
 from service.db.session import without_principal
 from service.domain.errors import Unavailable
+from service.domain.leaks.thresholds import BOUNDS, USUAL
 from service.jobs.watching import Webhook, deliver, hand_over
 from tests.api.support import Api, Client, in_the_api
 from tests.api.test_leaks import planted, portfolio, reveal
@@ -153,6 +155,51 @@ def test_a_day_unlike_the_others_raises_one_signal_that_says_why(database: TestD
         assert signal["severity"] == "alert"
         assert abs(signal["parts"]["seen"] - 120) <= 6
         assert signal["sentence"].endswith("cards in a day, usually 8")
+
+    in_the_api(database, scenario)
+
+
+def test_a_tenant_sets_from_where_on_something_is_a_signal(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        anna, head, canaries = await planted(api, 200)
+        usual = (await anna.get("/v1/policies")).json()["signals"]
+        assert usual == asdict(USUAL)
+        for name, (least, most) in BOUNDS.items():
+            for value, status in ((least - 1, 422), (most + 1, 422), (most, 200), (least, 200), (None, 200)):
+                answer = await head.patch("/v1/policies", json={"signals": {name: value}})
+                assert answer.status_code == status, (name, value)
+        assert answer.json()["signals"] == usual
+        assert (await anna.patch("/v1/policies", json={"signals": {"canaries": 5}})).status_code == 403
+        await watched(api, anna.principal, _HISTORY, anna.principal.staff_id)
+        items = (await anna.get("/v1/customers", params={"limit": 200})).json()["items"]
+        for one in items[:30]:
+            await anna.get(f"/v1/customers/{one['customer_id']}")
+        await counted(api)
+        assert "volume" not in await evaluated(api, anna.principal)
+        await head.patch("/v1/policies", json={"signals": {"canaries": 1, "more_in_a_day": 10}})
+        assert "volume" in await evaluated(api, anna.principal)
+        await reveal(anna, canaries[0])
+        await head.patch("/v1/policies", json={"signals": {"canaries": None}})
+        await reveal(anna, canaries[1])
+        await head.patch("/v1/policies", json={"signals": {"canaries": 4}})
+        await reveal(anna, canaries[2])
+        found = (await head.get("/v1/leaks", params={"kind": "canary"})).json()["items"]
+        assert [one["severity"] for one in found] == ["notice", "alert", "alert"]
+
+    in_the_api(database, scenario)
+
+
+def test_records_that_left_in_a_file_are_counted_with_their_day(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        anna, head, _ = await planted(api)
+        for columns in (["city"], ["phone"]):
+            await anna.post("/v1/exports", json={"what": "customers", "columns": columns, "purpose": "A mailing"})
+        await api.run_jobs()
+        for _ in range(2):
+            await evaluated(api, anna.principal)
+        found = (await head.get(f"/v1/staff/{anna.principal.staff_id}/look-back")).json()
+        assert sum(day["exported"] for day in found["days"]) == 2 * 70
+        assert [one["kind"] for one in found["signals"]] == ["canary"]
 
     in_the_api(database, scenario)
 

@@ -171,5 +171,15 @@ def test_links_are_seen_from_both_ends_within_reach(database: TestDatabase) -> N
         assert (await head.delete(path, params=body)).status_code == 204
         assert problem(await head.delete(path, params=body)) == (404, "link-not-found")
         assert await _links(head, one) == []
+        for client, of, direction, other, kinds in (
+            (head, one, "to", two, ["unlinked", "linked"]),
+            (head, two, "from", one, ["unlinked", "linked"]),
+            (anna, one, "to", two, []),
+        ):
+            page = (await client.get(f"/v1/customers/{of}/timeline?kinds=linked,unlinked")).json()["items"]
+            assert [item["kind"] for item in page] == kinds
+            for item in page:
+                assert item["detail"] == {"link": "works_at", "direction": direction, "other_id": other}
+                assert item["by"]["staff_id"] == str(head.principal.staff_id)
 
     in_the_api(database, scenario)

@@ -24,6 +24,7 @@ from service.domain.exports.policy import ExportRequest, decide
 from service.domain.exports.service import ExportService
 from service.domain.idempotency import KeyReused, Once
 from service.domain.jobs import Job, Superseded
+from service.domain.rules.service import RuleService
 from service.domain.segmentation.rfm import RfmScheme
 from service.domain.segmentation.service import SegmentationService
 from tests.postgres import TestDatabase
@@ -71,7 +72,7 @@ class Office:
 
     @property
     def exports(self) -> ExportService:
-        return ExportService(self.tenant.uow, Clock(), MarkKeys(b"test"))
+        return ExportService(self.tenant.uow, Clock(), MarkKeys(b"test"), RuleService(self.tenant.uow, Clock()))
 
     @property
     def files_out(self) -> DeliveryService:

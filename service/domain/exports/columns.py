@@ -4,7 +4,7 @@ A column is shown to whoever may read what it shows. Totals are in the tenant's 
 has 0 orders. Contact columns hold the primary e-mail and phone, masked unless the export's plan says otherwise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
@@ -22,6 +22,11 @@ class Part(StrEnum):
     CHANNEL = "channel"
     TOTALS = "totals"
     CONTACTS = "contacts"
+    OWN = "own"
+
+
+# The tenant's own fields, by their definitions.
+OWN = "attributes."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,11 @@ class Column:
     part: Part
     typed: bool
     needs: Scope = Scope.CUSTOMERS_READ
+
+    @property
+    def own(self) -> str:
+        """The name of the tenant's own field that it shows."""
+        return self.name.removeprefix(OWN)
 
 
 def _columns() -> tuple[Column, ...]:
@@ -60,6 +70,13 @@ def _columns() -> tuple[Column, ...]:
 COLUMNS: Mapping[str, Column] = {column.name: column for column in _columns()}
 
 
-def close_to(name: str) -> list[str]:
+def with_own(names: Iterable[str]) -> Mapping[str, Column]:
+    """All columns of a tenant that has defined these fields. What stands in one may be older than its definition, so
+    whatever its kind, somebody typed it."""
+    own = [Column(name=OWN + name, part=Part.OWN, typed=True) for name in names]
+    return {**COLUMNS, **{column.name: column for column in own}}
+
+
+def close_to(name: str, columns: Iterable[str]) -> list[str]:
     """The names of columns that a mistyped one may have meant, the likeliest first."""
-    return get_close_matches(name.lower(), COLUMNS, n=3, cutoff=0.5)
+    return get_close_matches(name.lower(), list(columns), n=3, cutoff=0.5)

@@ -40,7 +40,8 @@ class UnknownExportGroup(Rejected):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
-    """What a person asks for: which records, which columns, how written, and why."""
+    """What a person asks for: which records, which columns, how written, and why. A rule is kept as text, as those
+    who decide read it."""
 
     what: str
     purpose: str
@@ -50,6 +51,7 @@ class ExportRequest:
     delimiter: str = ","
     bom: bool = False
     kind: Kind = "plain"
+    rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,30 +69,37 @@ class ExportPlan:
         return [column.name for column in self.columns]
 
 
-def decide(principal: Principal, what: str, columns: Sequence[str] | None, kind: Kind = "plain") -> ExportPlan:
-    """What this caller gets; without `columns` all that he may see. Raises MissingScope, UnknownColumn …"""
+def decide(
+    principal: Principal,
+    what: str,
+    columns: Sequence[str] | None,
+    kind: Kind = "plain",
+    known: Mapping[str, Column] = COLUMNS,
+) -> ExportPlan:
+    """What this caller gets of the known columns; without `columns` all that he may see. Raises MissingScope,
+    UnknownColumn …"""
     principal.require(Scope.EXPORTS_CREATE)
     principal.require(Scope.CUSTOMERS_READ)
     if what != "customers":
         raise NotExportable(what=["customers"])
     if kind == "migration":
-        return _whole(principal, what, columns)
-    chosen = _all_for(principal) if columns is None else _named(columns)
+        return _whole(principal, what, columns, known)
+    chosen = _all_for(principal, known) if columns is None else _named(columns, known)
     for column in chosen:
         principal.require(column.needs)
     contacts = any(column.part is Part.CONTACTS for column in chosen)
     return ExportPlan(what=what, columns=chosen, clear=contacts and principal.may(Scope.CONTACTS_REVEAL))
 
 
-def _whole(principal: Principal, what: str, columns: Sequence[str] | None) -> ExportPlan:
-    # As it was kept with its request, a migration names all columns; named by a person, they are refused before.
-    if columns is not None and tuple(columns) != tuple(COLUMNS):
+def _whole(principal: Principal, what: str, columns: Sequence[str] | None, known: Mapping[str, Column]) -> ExportPlan:
+    # As it was kept with its request, a migration names all columns; own fields may have come or gone meanwhile.
+    if columns is not None and tuple(columns[: len(COLUMNS)]) != tuple(COLUMNS):
         raise MigrationIsWhole(pointer="/columns")
     if principal.reach is not Reach.TENANT:
         raise MigrationNeedsAll
-    for scope in (Scope.CONTACTS_REVEAL, *(column.needs for column in COLUMNS.values())):
+    for scope in (Scope.CONTACTS_REVEAL, *(column.needs for column in known.values())):
         principal.require(scope)
-    return ExportPlan(what=what, columns=tuple(COLUMNS.values()), clear=True, exact=True)
+    return ExportPlan(what=what, columns=tuple(known.values()), clear=True, exact=True)
 
 
 def check_group(principal: Principal, group: str | None) -> None:
@@ -112,20 +121,20 @@ def check_fetch(principal: Principal, asked_with: Iterable[str], *, clear: bool)
         principal.require(Scope(f"reach:{asked}"))
 
 
-def _all_for(principal: Principal) -> tuple[Column, ...]:
-    return tuple(column for column in COLUMNS.values() if principal.may(column.needs))
+def _all_for(principal: Principal, known: Mapping[str, Column]) -> tuple[Column, ...]:
+    return tuple(column for column in known.values() if principal.may(column.needs))
 
 
-def _named(names: Sequence[str]) -> tuple[Column, ...]:
-    unknown = [_unknown(index, name) for index, name in enumerate(names) if name not in COLUMNS]
+def _named(names: Sequence[str], known: Mapping[str, Column]) -> tuple[Column, ...]:
+    unknown = [_unknown(index, name, known) for index, name in enumerate(names) if name not in known]
     if unknown:
         raise UnknownColumn(unknown[0]["detail"], errors=unknown)
     if len(set(names)) < len(names):
         raise RepeatedColumn(columns=sorted({name for name in names if names.count(name) > 1}))
-    return tuple(COLUMNS[name] for name in names)
+    return tuple(known[name] for name in names)
 
 
-def _unknown(index: int, name: str) -> dict[str, str]:
-    matches = close_to(name)
-    meant = f"Did you mean {' or '.join(matches)}?" if matches else f"The columns are {', '.join(COLUMNS)}."
+def _unknown(index: int, name: str, known: Mapping[str, Column]) -> dict[str, str]:
+    matches = close_to(name, known)
+    meant = f"Did you mean {' or '.join(matches)}?" if matches else f"The columns are {', '.join(known)}."
     return {"pointer": f"/columns/{index}", "detail": f"There is no column {name!r}. {meant}"}

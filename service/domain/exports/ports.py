@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from service.domain.customers.attributes import Attributes
 from service.domain.exports.marks import MarkKey
 from service.domain.exports.policy import ExportPlan, ExportRequest
 from service.domain.files import Files
 from service.domain.idempotency import Idempotency
 from service.domain.jobs import Jobs
-from service.domain.leaks.ports import Watch
+from service.domain.leaks.ports import Canaries, Watch
 from service.domain.ports import Journal, Transaction
+from service.domain.rules.model import Asked
 from service.domain.segmentation.basis import Basis
 from service.domain.segmentation.ports import Purchases
 from service.domain.segmentation.rfm import Cuts, Monetary
@@ -65,6 +67,18 @@ class Exports(Protocol):
 
     async def choose(self, basis: Basis, monetary: Monetary, scores: Cuts, wanted: Sequence[Scores]) -> None:
         """Narrow `count` and `stream` to the customers of these scores, for the rest of the transaction."""
+        ...
+
+    async def choose_meant(self, asked: Asked) -> None:
+        """The same for the customers that a rule means; after `choose`, those of both."""
+        ...
+
+    async def forget_choice(self) -> None:
+        """Before what the transaction wrote is kept: who was chosen is nobody's business afterwards."""
+        ...
+
+    def leave_out(self, customer_ids: Sequence[UUID]) -> None:
+        """Narrow `count`, `stream` and `taken` to all others, for the rest of the transaction."""
         ...
 
     async def count(self, filters: Mapping[str, str]) -> int:
@@ -175,6 +189,12 @@ class ExportsTransaction(Transaction, Protocol):
 
     @property
     def leaks(self) -> Watch: ...
+
+    @property
+    def canaries(self) -> Canaries: ...
+
+    @property
+    def attributes(self) -> Attributes: ...
 
     @property
     def policies(self) -> Policies: ...

@@ -18,6 +18,7 @@ from uuid import UUID
 from service.domain.access import Principal
 from service.domain.errors import DomainError, Unavailable
 from service.domain.exports.agreement import ExportPolicy, grown
+from service.domain.exports.columns import with_own
 from service.domain.exports.errors import ApprovalNeeded, NoExport
 from service.domain.exports.marks import SPARSE_ABOVE, MarkKey, MarkKeys
 from service.domain.exports.policy import ExportPlan, ExportRequest, check_group, decide
@@ -26,6 +27,9 @@ from service.domain.idempotency import Once
 from service.domain.ids import new_id
 from service.domain.jobs import Cancelled, Job, Superseded
 from service.domain.ports import Clock, UnitOfWork
+from service.domain.rules.binding import told
+from service.domain.rules.model import Asked
+from service.domain.rules.service import RuleService
 from service.domain.segmentation import rfm
 from service.domain.segmentation.basis import Basis
 from service.domain.segmentation.rfm import RfmScheme
@@ -41,8 +45,9 @@ _PAGES_WAITING = 2
 
 
 class ExportService:
-    def __init__(self, uow: UnitOfWork[ExportsTransaction], clock: Clock, marks: MarkKeys) -> None:
+    def __init__(self, uow: UnitOfWork[ExportsTransaction], clock: Clock, marks: MarkKeys, rules: RuleService) -> None:
         self._uow = uow
+        self._rules = rules
         self._clock = clock
         self._marks = marks
 
@@ -51,9 +56,9 @@ class ExportService:
     ) -> tuple[UUID, UUID | None]:
         """Ask for an export; returns its id and its job's, which there is none of while somebody has to agree. The same
         idempotency key gives those of the one before."""
-        plan = decide(principal, request.what, request.columns, request.kind)
-        check_group(principal, request.group)
-        rows = await self._count(principal, request)
+        plan = await self._plan(principal, request)
+        asked = await self._asked(principal, request)
+        rows = await self._count(principal, request, asked)
         export_id = new_id()
         async with self._uow.begin(principal) as tx:
             if known := await tx.idempotency.recall(once):
@@ -63,16 +68,33 @@ class ExportService:
             named = {"export_id": str(export_id)}
             job_id = None if needs else await tx.jobs.enqueue("export", unit="rows", request=named)
             await tx.exports.add(export_id, job_id, request, plan, rows=rows, needs=needs)
-            await _audit(tx, "exports.request", export_id, request, plan, records=0, rows=rows, needs=needs)
+            about = {"rows": rows, "needs": needs}
+            await _audit(tx, "exports.request", export_id, request, plan, asked, records=0, **about)
             answer = named | {"job_id": None if job_id is None else str(job_id)}
             await tx.idempotency.remember(once, 202, answer)
             await tx.commit()
         return export_id, job_id
 
-    async def _count(self, principal: Principal, request: ExportRequest) -> int:
-        """In a transaction of its own, which is not committed: the members of a group are noted in it."""
+    async def _plan(self, principal: Principal, request: ExportRequest) -> ExportPlan:
+        async with self._uow.begin(principal) as tx:
+            own = await tx.attributes.all()
+        known = with_own(definition.name for definition in own)
+        plan = decide(principal, request.what, request.columns, request.kind, known)
+        check_group(principal, request.group)
+        return plan
+
+    async def _asked(self, principal: Principal, request: ExportRequest) -> Asked | None:
+        """The rule as it means today, with no more fields than the caller may see now."""
+        return None if request.rule is None else await self._rules.asked(principal, text=request.rule)
+
+    async def _count(self, principal: Principal, request: ExportRequest, asked: Asked | None) -> int:
+        """In a transaction of its own, which is not committed: the members of a group are noted in it.
+
+        Canaries are counted even where they will not leave: a narrow request that is never agreed to would tell them
+        by the number.
+        """
         async with self._uow.begin(principal, snapshot=True, timeout_ms=_COUNTING_MS) as tx:
-            await self._choose_group(tx, principal, request.group)
+            await self._choose(tx, principal, request.group, asked)
             return await tx.exports.count(request.filters)
 
     async def run(self, principal: Principal, job: Job) -> None:
@@ -93,26 +115,30 @@ class ExportService:
 
     async def _carry_out(self, principal: Principal, job: Job, stored: StoredExport) -> None:
         request = stored.request
-        plan = decide(principal, request.what, request.columns, request.kind)
-        check_group(principal, request.group)
+        plan = await self._plan(principal, request)
+        asked = await self._asked(principal, request)
         pipe = _Pipe()
         await _together(
-            self._read(principal, stored, plan, pipe),
-            self._write(principal, job, stored, plan, pipe),
+            self._read(principal, stored, plan, asked, pipe),
+            self._write(principal, job, stored, plan, asked, pipe),
             self._tell(principal, job, pipe),
         )
 
-    async def _read(self, principal: Principal, stored: StoredExport, plan: ExportPlan, pipe: "_Pipe") -> None:
+    async def _read(
+        self, principal: Principal, stored: StoredExport, plan: ExportPlan, asked: Asked | None, pipe: "_Pipe"
+    ) -> None:
         request = stored.request
         async with self._uow.begin(principal, snapshot=True, timeout_ms=_TIMEOUT_MS) as tx:
-            await self._choose_group(tx, principal, request.group)
+            await self._choose(tx, principal, request.group, asked)
+            if plan.exact:
+                tx.exports.leave_out(await tx.canaries.ids())
             total = pipe.total = await tx.exports.count(request.filters)
             await _check_agreed(tx, stored, total)
             if not plan.exact:
                 sparse = total > SPARSE_ABOVE
                 pipe.key = self._marks.of(principal.tenant_id, stored.export_id, sparse=sparse)
             if plan.clear:
-                await _audit(tx, "contacts.reveal", stored.export_id, request, plan, records=total)
+                await _audit(tx, "contacts.reveal", stored.export_id, request, plan, asked, records=total)
             if request.bom:
                 await pipe.put(_BOM)
             pipe.rows = await tx.exports.stream(
@@ -121,11 +147,18 @@ class ExportService:
             await pipe.close()
             async for chunks in tx.exports.taken(request):
                 await pipe.ledger.put(chunks)
+            await tx.exports.forget_choice()
             await tx.commit()
         await pipe.end()
 
     async def _write(
-        self, principal: Principal, job: Job, stored: StoredExport, plan: ExportPlan, pipe: "_Pipe"
+        self,
+        principal: Principal,
+        job: Job,
+        stored: StoredExport,
+        plan: ExportPlan,
+        asked: Asked | None,
+        pipe: "_Pipe",
     ) -> None:
         # Only now: a transaction that waits idle for the first row of a large base would be ended by the server.
         await pipe.begun.wait()
@@ -147,7 +180,7 @@ class ExportService:
             approved = [str(one) for one in stored.approvers]
             seal = {"bytes": size, "sha256": digest.hex(), "approved_by": approved, "marked": mark is not None}
             await pipe.told.wait()
-            await _audit(tx, "exports.create", stored.export_id, stored.request, plan, records=pipe.rows, **seal)
+            await _audit(tx, "exports.create", stored.export_id, stored.request, plan, asked, records=pipe.rows, **seal)
             await tx.jobs.advance(job, done=pipe.rows, total=pipe.rows)
             await tx.jobs.finish(job, "done")
             await tx.commit()
@@ -164,9 +197,15 @@ class ExportService:
                 await asyncio.wait_for(pipe.ended.wait(), _TELL_S)
         pipe.told.set()
 
-    async def _choose_group(self, tx: ExportsTransaction, principal: Principal, group: str | None) -> None:
-        if group is None:
-            return
+    async def _choose(
+        self, tx: ExportsTransaction, principal: Principal, group: str | None, asked: Asked | None
+    ) -> None:
+        if group is not None:
+            await self._choose_group(tx, principal, group)
+        if asked is not None:
+            await tx.exports.choose_meant(asked)
+
+    async def _choose_group(self, tx: ExportsTransaction, principal: Principal, group: str) -> None:
         scheme = RfmScheme()
         basis = Basis(currency=principal.currency, as_of=self._clock.today(principal.time_zone))
         distribution = await tx.purchases.distribution(basis, scheme.monetary, rfm.wanted_fractions(scheme))
@@ -215,6 +254,7 @@ async def _audit(
     export_id: UUID,
     request: ExportRequest,
     plan: ExportPlan,
+    asked: Asked | None,
     *,
     records: int,
     **more: Any,
@@ -230,6 +270,8 @@ async def _audit(
         clear=plan.clear,
         group=request.group,
         filters=dict(request.filters),
+        # Without its values: they may be of persons.
+        rule_fields=None if asked is None else told(asked.rule),
         **more,
     )
 

@@ -90,6 +90,9 @@ class KeepingService:
 
     async def _told(self, tx: KeepingTransaction, what: str, customer_id: UUID, kind: LinkKind, other_id: UUID) -> None:
         both = [customer_id, other_id]
+        for one, other, direction in ((customer_id, other_id, "to"), (other_id, customer_id, "from")):
+            event = Event(kind=what, detail={"link": kind, "direction": direction, "other_id": str(other)})
+            await tx.history.event(one, event, "api")
         await tx.journal.changed_many("customer", what, both, both)
         await tx.journal.audit(f"customers.{what}", "customer", customer_id, kind=kind, other_id=str(other_id))
 

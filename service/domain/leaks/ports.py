@@ -9,6 +9,7 @@ from uuid import UUID
 from service.domain.idempotency import Idempotency
 from service.domain.leaks.model import Day, Person, Signal
 from service.domain.leaks.planting import Portfolio, Seed, Seedling
+from service.domain.leaks.thresholds import Thresholds
 from service.domain.ports import Journal, Transaction
 
 Card = Mapping[str, Any]
@@ -62,14 +63,19 @@ class Canaries(Protocol):
 
     async def page(self, after: UUID | None, limit: int) -> Sequence[Card]: ...
 
+    async def ids(self) -> Sequence[UUID]:
+        """All of the tenant, for what must leave without them."""
+        ...
+
     async def count(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """The people of one tenant, each with his day so far."""
+    """The people of one tenant, each with his day so far, and what the tenant takes for a signal."""
 
     today: date
+    limits: Thresholds
     people: Sequence[tuple[Person, Day]]
 
 

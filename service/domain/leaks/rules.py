@@ -10,24 +10,22 @@ from datetime import date
 
 from service.domain.leaks.model import Day, Kind, Peers, Person, Severity, Signal
 from service.domain.leaks.statistics import Usual, rush, usual
+from service.domain.leaks.thresholds import USUAL, Thresholds
 
 WARM_UP = 15
 # What is usual is read from this many worked days; the last ones before the window stand aside, or a slow theft would
 # become what is usual.
 _REMEMBERED = 90
-_COVERED = 0.40
 _SMALL_BASE = 50
-# One canary may be an accident; two within thirty days are not. Of those who leave, one is enough.
-CANARIES_ALERT = 2
 MEASURES = ("cards", "reveals", "searches")
 
 
-def judge(person: Person, today: Day, peers: Peers) -> list[Signal]:
+def judge(person: Person, today: Day, peers: Peers, limits: Thresholds = USUAL) -> list[Signal]:
     """What the day of this person gives rise to, the gravest of each kind."""
     worked = [day for day in person.before if day.worked][-_REMEMBERED:]
     found: dict[Kind, Signal] = {}
     for rule in _RULES:
-        for signal in rule(person, worked, today, peers):
+        for signal in rule(person, worked, today, peers, limits):
             held = found.get(signal.kind)
             if held is None or (held.severity, signal.severity) == (Severity.NOTICE, Severity.ALERT):
                 found[signal.kind] = signal
@@ -49,13 +47,9 @@ def peers_of(today: Sequence[Day], before: Sequence[Sequence[Day]]) -> Peers:
     )
 
 
-def canary_severity(touched: int, *, leaving: bool) -> Severity:
+def canary_severity(touched: int, *, leaving: bool, limits: Thresholds = USUAL) -> Severity:
     """How grave it is to have touched so many canaries in thirty days."""
-    return Severity.ALERT if touched >= alert_from(leaving=leaving) else Severity.NOTICE
-
-
-def alert_from(*, leaving: bool) -> int:
-    return 1 if leaving else CANARIES_ALERT
+    return Severity.ALERT if touched >= limits.canaries_from(leaving=leaving) else Severity.NOTICE
 
 
 def about(today: date, signal: Signal) -> str:
@@ -65,15 +59,16 @@ def about(today: date, signal: Signal) -> str:
     return f"{span} {signal.severity}"
 
 
-_Rule = Callable[[Person, Sequence[Day], Day, Peers], Iterator[Signal]]
-# The days that are added up, how many spreads they may be off, the share, and the number of records.
-_WINDOWS = ((1, 8.0, 1.3, 30.0), (5, 7.0, 0.9, 40.0), (20, 7.0, 0.6, 80.0))
+_Rule = Callable[[Person, Sequence[Day], Day, Peers, Thresholds], Iterator[Signal]]
+# The days that are added up, how many spreads they may be off, and the share; the number of records is the tenant's.
+_WINDOWS = ((1, 8.0, 1.3), (5, 7.0, 0.9), (20, 7.0, 0.6))
 
 
-def _volume(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> Iterator[Signal]:
+def _volume(person: Person, worked: Sequence[Day], today: Day, peers: Peers, limits: Thresholds) -> Iterator[Signal]:
     strict = 0.5 if person.leaving else 1.0
+    numbers = (limits.more_in_a_day, limits.more_in_five_days, limits.more_in_twenty_days)
     for name, what in (("reveals", "records in clear"), ("cards", "cards")):
-        for days, k, share, least in _WINDOWS:
+        for (days, k, share), least in zip(_WINDOWS, numbers, strict=True):
             window = [*worked[len(worked) - days + 1 :], today] if days > 1 else [today]
             past = worked[: len(worked) - days + 1]
             if len(window) < days or (days > 1 and len(past) < WARM_UP):
@@ -96,14 +91,14 @@ def _known(past: Sequence[Day], name: str, peers: Peers) -> Usual:
     return Usual(middle, middle / 2)
 
 
-def _night(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> Iterator[Signal]:
+def _night(person: Person, worked: Sequence[Day], today: Day, peers: Peers, limits: Thresholds) -> Iterator[Signal]:
     known = usual([day.night for day in worked])
-    least = 10.0 if person.leaving else 20.0
+    least = limits.night_looks / (2 if person.leaving else 1)
     if today.night > known.limit(k=9.0, share=1.5, least=least):
         yield _signal(Kind.NIGHT, Severity.ALERT, "looks at night", today.night, known.middle, 1)
 
 
-def _sweep(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> Iterator[Signal]:
+def _sweep(person: Person, worked: Sequence[Day], today: Day, peers: Peers, limits: Thresholds) -> Iterator[Signal]:
     for name, what, k, share, least in (
         ("letters", "first letters searched for", 7.0, 1.0, 12.0),
         ("segments", "slices of the base listed", 7.0, 1.0, 20.0),
@@ -115,7 +110,7 @@ def _sweep(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> I
             yield _signal(Kind.SWEEP, Severity.ALERT, what, seen, known.middle, 1)
 
 
-def _searches(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> Iterator[Signal]:
+def _searches(person: Person, worked: Sequence[Day], today: Day, peers: Peers, limits: Thresholds) -> Iterator[Signal]:
     """Ten days of many searches of which nothing comes."""
     days = 10
     window, past = [*worked[len(worked) - days + 1 :], today], worked[: len(worked) - days + 1]
@@ -123,24 +118,26 @@ def _searches(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -
         return
     known, sold = usual([day.searches for day in past]), usual([day.sales for day in past])
     seen, sales = sum(day.searches for day in window), sum(day.sales for day in window)
-    if seen > known.limit(k=6.0, share=1.0, least=60.0, days=days) and sales <= 1.1 * sold.middle * days:
+    if seen > known.limit(k=6.0, share=1.0, least=limits.searches, days=days) and sales <= 1.1 * sold.middle * days:
         signal = _signal(Kind.SEARCHES, Severity.ALERT, "searches", seen, known.middle * days, days)
         yield Signal(kind=signal.kind, severity=signal.severity, parts={**signal.parts, "sales": sales})
 
 
-def _reassignment(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> Iterator[Signal]:
+def _reassignment(
+    person: Person, worked: Sequence[Day], today: Day, peers: Peers, limits: Thresholds
+) -> Iterator[Signal]:
     known = usual([day.reassigned for day in worked])
-    if today.reassigned > known.limit(k=9.0, share=2.0, least=max(50.0, 0.2 * person.base)):
+    if today.reassigned > known.limit(k=9.0, share=2.0, least=max(limits.reassigned, 0.2 * person.base)):
         yield _signal(Kind.REASSIGNMENT, Severity.ALERT, "records re-assigned", today.reassigned, known.middle, 1)
 
 
-def _coverage(person: Person, worked: Sequence[Day], today: Day, peers: Peers) -> Iterator[Signal]:
-    """Two fifths of the own base in a month. Who usually works on as much of a small base is measured by that."""
+def _coverage(person: Person, worked: Sequence[Day], today: Day, peers: Peers, limits: Thresholds) -> Iterator[Signal]:
+    """Much of the own base in a month. Who usually works on as much of a small base is measured by that."""
     if person.base < _SMALL_BASE or not today.worked:
         return
     known = usual([day.covered / person.base for day in worked[WARM_UP:-10]])
     share = today.covered / person.base
-    if share >= _COVERED:
+    if share >= limits.covered_percent / 100:
         unlike = share > known.limit(k=6.0, share=0.35, least=0.10)
         severity = Severity.ALERT if unlike and len(worked) > 2 * WARM_UP else Severity.NOTICE
         yield Signal(

@@ -141,7 +141,7 @@ class Evaluation:
                 (person.staff_id, signal)
                 for person, day in gathered.people
                 if day.worked
-                for signal in judge(person, day, peers)
+                for signal in judge(person, day, peers, gathered.limits)
             ]
             raised += await self._observatory.raise_signals(tenant_id, gathered.today, found)
         return raised
