@@ -199,7 +199,6 @@ async def build_container(settings: Settings) -> Container:
         region=region,
         chunk_rows=settings.jobs.chunk_rows,
     )
-    exports = ExportService(uow, clock, mark_keys(settings))
     rules = RuleService(uow, clock)
     exports = ExportService(uow, clock, mark_keys(settings), rules)
     anchor_file = anchors(settings)
@@ -214,7 +213,6 @@ async def build_container(settings: Settings) -> Container:
         attributes=AttributeService(uow),
         orders=OrderService(uow, clock),
         segmentation=SegmentationService(uow, clock),
-        rules=RuleService(uow, clock),
         rules=rules,
         ingestion=ingestion,
         scanner=scanner,
