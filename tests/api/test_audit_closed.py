@@ -32,8 +32,8 @@ _WAYS = {
     ),
     "table locked": ("BEGIN; LOCK TABLE audit IN ACCESS EXCLUSIVE MODE", "ROLLBACK"),
 }
-# Two seconds for the trail, the rest for the way back on a machine that others use as well.
-_PATIENCE_S = 4.0
+# B19: the answer is there in this time, and all is well again in that.
+_ANSWERED_S, _RECOVERED_S = 2.5, 5.0
 
 
 @asynccontextmanager
@@ -80,14 +80,18 @@ def test_nothing_leaves_while_the_trail_cannot_be_written(database: TestDatabase
                 assert "audit-unwritable" in text or "unavailable" in text, path
                 assert _PHONE[2:] not in text
                 assert _MAIL not in text
-                assert seconds < _PATIENCE_S, path
+                assert seconds < _ANSWERED_S, path
+            started = time.monotonic()
             changed = await head.patch(f"/v1/customers/{customer}", json={"city": "Омск"})
             assert problem(changed)[0] == 503
+            assert time.monotonic() - started < _ANSWERED_S
+        mended = time.monotonic()
         # The controls: nothing was changed meanwhile, and what was refused is shown at once when it is told.
         assert (await head.get(f"/v1/customers/{customer}")).json()["city"] != "Омск"
         revealed = await head.post(f"/v1/customers/{customer}/reveal", json={"reason": "Call back"})
         assert revealed.status_code == 200
         assert _MAIL in revealed.text
+        assert time.monotonic() - mended < _RECOVERED_S
 
     in_the_api(database, scenario)
 

@@ -1,4 +1,4 @@
-"""The audit trail at full size: every look is in it (B18), every tampering is found (B20), and verifying is quick."""
+"""The audit trail at full size: every look is in it (B18), it fails closed (B19), every tampering is found (B20)."""
 
 import os
 import random
@@ -14,10 +14,18 @@ from tests.db.audited_crowd import a_crowd, hold_against_the_trail
 from tests.db.tampering import Tamperer, tamper
 from tests.db.test_audit_seals import Trail, on_a_trail
 from tests.postgres import TestDatabase, migrated_database
+from tests.proofs.test_planted_defects import Defect
+from tests.proofs.test_planted_defects import test_the_defect_is_caught as caught
 
 # CLIENTBASE_PROOFS_SHARE=0.1 makes a tenth of it.
 _SHARE = float(os.environ.get("CLIENTBASE_PROOFS_SHARE", "1"))
 _ROWS_A_SECOND = 50_000
+_JOURNAL, _CLOSED = "service/db/journal.py", "tests/api/test_audit_closed.py"
+_DEFECTS = {
+    "a failure of the trail is swallowed": ("            raise AuditUnwritable from error", "            return"),
+    "nothing is told": ("await self._session.execute_within(_PATIENCE_S, statement, **values)", "return"),
+    "the trail is waited for without end": ("_PATIENCE_S = 1.5", "_PATIENCE_S = 60.0"),
+}
 _FILL = """
     INSERT INTO audit
         (tenant_id, audit_id, staff_id, action, entity, entity_id, reason, reason_salt, reason_hash, detail)
@@ -87,3 +95,10 @@ def test_what_a_crowd_has_seen_is_in_the_trail() -> None:
         if database.superuser_url is None:
             pytest.skip("needs a superuser, who may end backends")
         with_root(database, database.superuser_url)
+
+
+@pytest.mark.parametrize("what", _DEFECTS)
+def test_a_trail_that_does_not_close_turns_the_suite_red(what: str) -> None:
+    there, instead = _DEFECTS[what]
+    assert there in Path(_JOURNAL).read_text()
+    caught(Defect(what=what, file=_JOURNAL, there=there, instead=instead, test=_CLOSED))
