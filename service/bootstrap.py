@@ -41,6 +41,7 @@ from service.domain.orders.service import OrderService
 from service.domain.privacy.service import PrivacyService
 from service.domain.reveals.service import RevealService
 from service.domain.rules.service import RuleService
+from service.domain.segmentation.abc_service import AbcService
 from service.domain.segmentation.service import SegmentationService
 from service.jobs.anchors import AnchorFile
 from service.jobs.handlers import handlers
@@ -213,6 +214,7 @@ async def build_container(settings: Settings) -> Container:
         attributes=AttributeService(uow),
         orders=OrderService(uow, clock),
         segmentation=SegmentationService(uow, clock),
+        abc=AbcService(uow, clock),
         rules=rules,
         ingestion=ingestion,
         scanner=scanner,

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import telemetry
 from service.api import (
+    abc_reports,
     access_requests,
     around,
     assignments,
@@ -61,6 +62,7 @@ _MODULES = (
     customer_search,
     orders,
     segmentation,
+    abc_reports,
     segments,
     imports,
     exports,

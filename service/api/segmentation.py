@@ -1,10 +1,10 @@
-"""RFM and ABC over HTTP: computed now, over what the caller reaches."""
+"""RFM over HTTP: computed now, over what the caller reaches."""
 
 from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -16,7 +16,6 @@ from service.api.routing import Caller, operation, router
 from service.api.schemas import Currency, Input, Micros, Page, as_json, money
 from service.domain.access import Scope
 from service.domain.money import to_micros
-from service.domain.segmentation.abc_analysis import AbcBordersInvalid, AbcMeasure, AbcOver
 from service.domain.segmentation.rfm import Method, Monetary, RfmScheme, RfmSchemeInvalid, Thresholds
 from service.domain.segmentation.service import UnknownGroup
 
@@ -83,13 +82,6 @@ class RfmCustomersQuery(RfmQuery):
     m: Annotated[int, Field(ge=1, le=10)] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=1000)] | None = None
-
-
-class AbcQuery(Window):
-    over: AbcOver = AbcOver.CUSTOMERS
-    by: AbcMeasure = AbcMeasure.REVENUE
-    borders: Annotated[str, Field(pattern=r"^[0-9]{1,2}(,[0-9]{1,2}){1,8}$", examples=["80,95"])] = "80,95"
-    top: Annotated[int, Field(ge=0, le=200, description="How many of the best items to name.")] = 20
 
 
 class RfmGroup(BaseModel):
@@ -182,55 +174,13 @@ class RfmCustomerOut(BaseModel):
     revenue: Micros
 
 
-class AbcClassOut(BaseModel):
-    name: Literal["A", "B", "C"] | str
-    items: int
-    total: str
-    items_share: Share
-    share: Share
-
-
-class AbcItemOut(BaseModel):
-    item: str | None
-    name: str | None
-    total: str
-    place: int
-    class_name: str
-
-
-class ParetoOut(BaseModel):
-    items: int
-    total: str
-    items_share: str
-    share: str
-
-
-class AbcOut(BaseModel):
-    """Items in classes by what they bring; totals are money strings, or counts when `by` is orders."""
-
-    over: AbcOver
-    by: AbcMeasure
-    currency: str
-    as_of: date
-    window_days: int | None
-    computed_at: datetime
-    borders: list[int]
-    items: int
-    total: str
-    negative: str
-    classes: list[AbcClassOut]
-    top: list[AbcItemOut]
-    curve: list[ParetoOut] = Field(description="The Pareto curve in at most 200 points.")
-    bringers: Share = Field(description="The share of items that brings the first border's share of the total.")
-
-
-def _texts(value: Any) -> Any:
+def texts(value: Any) -> Any:
     """Decimals as strings, all the way down."""
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, dict):
-        return {name: _texts(inner) for name, inner in value.items()}
-    return [_texts(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+        return {name: texts(inner) for name, inner in value.items()}
+    return [texts(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 @routes.get(
@@ -241,7 +191,7 @@ def _texts(value: Any) -> Any:
 )
 async def rfm_report(query: Annotated[RfmQuery, Query()], principal: Caller, services: Wired) -> Response:
     """Groups of customers by recency, frequency and money spent, over what you may see."""
-    shown: dict[str, Any] = _texts(asdict(await services.segmentation.rfm_report(principal, query.scheme)))
+    shown: dict[str, Any] = texts(asdict(await services.segmentation.rfm_report(principal, query.scheme)))
     shown["revenue"] = money(shown["revenue"])
     for group in shown["groups"]:
         group["revenue"], group["mean_monetary"] = money(group["revenue"]), money(group["mean_monetary"])
@@ -279,29 +229,3 @@ async def rfm_customers(query: Annotated[RfmCustomersQuery, Query()], principal:
     items = [asdict(one) | {"revenue": money(one.revenue)} for one in found[: query.limit]]
     more = encode({"after": items[-1]["customer_id"]}) if len(found) > query.limit else None
     return as_json({"items": items, "next_cursor": more, "count": None})
-
-
-@routes.get(
-    "/abc",
-    response_model=AbcOut,
-    summary="ABC report",
-    **operation("abc.report", Scope.SEGMENTS_READ, problems=(AbcBordersInvalid,)),
-)
-async def abc_report(query: Annotated[AbcQuery, Query()], principal: Caller, services: Wired) -> Response:
-    """Who or what brings 80, 15 and 5 % of the whole, with the Pareto curve."""
-    report = await services.segmentation.abc_report(
-        principal,
-        query.over,
-        query.by,
-        borders=[int(border) for border in query.borders.split(",")],
-        limit=query.top,
-        currency=query.currency,
-        as_of=query.as_of,
-        window_days=query.window_days,
-    )
-    shown: dict[str, Any] = _texts(asdict(report))
-    written = money if query.by is AbcMeasure.REVENUE else str
-    for place in (shown, *shown["classes"], *shown["top"], *shown["curve"]):
-        place["total"] = written(place["total"])
-    shown["negative"] = written(shown["negative"])
-    return as_json(shown)

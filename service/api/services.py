@@ -39,6 +39,7 @@ from service.domain.reveals.ports import RevealsTransaction
 from service.domain.reveals.service import RevealService
 from service.domain.rules.ports import RulesTransaction
 from service.domain.rules.service import RuleService
+from service.domain.segmentation.abc_service import AbcService
 from service.domain.segmentation.service import SegmentationService
 from service.domain.staff import Policies, Staff
 from service.domain.tags import Tags
@@ -145,6 +146,7 @@ class Services:
     attributes: AttributeService
     orders: OrderService
     segmentation: SegmentationService
+    abc: AbcService
     rules: RuleService
     ingestion: IngestionService
     scanner: Antivirus

@@ -21,7 +21,7 @@ from service.domain.segmentation.abc_analysis import (
     class_name,
 )
 
-_NAMES = {
+NAMES = {
     AbcOver.CUSTOMERS: "SELECT n.display_name FROM customers n WHERE n.tenant_id = :tenant AND n.customer_id = i.item",
     AbcOver.PRODUCTS: "SELECT n.name FROM products n WHERE n.tenant_id = :tenant AND n.product_id = i.item",
     AbcOver.CATEGORIES: "SELECT n.name FROM categories n WHERE n.tenant_id = :tenant AND n.category_id = i.item",
@@ -67,14 +67,16 @@ def statement(over: AbcOver, by: AbcMeasure, source: Source, borders: int) -> St
             SELECT k.before AS start, k.passed AS ahead, i.total, count(*) AS n, sum(i.total) AS amount
             FROM judged k JOIN items i ON i.total BETWEEN k.low AND k.high WHERE k.cut GROUP BY 1, 2, 3
         ), steps AS MATERIALIZED (
-            SELECT high AS value, n, amount, before, passed, class FROM judged WHERE NOT cut
+            SELECT high AS value, low, n, amount, before, passed, class FROM judged WHERE NOT cut
             UNION ALL
-            SELECT p.total, n, amount, before, passed, {reached("before")} FROM (
+            SELECT p.total, p.total, n, amount, before, passed, {reached("before")} FROM (
                 SELECT total, n, amount, start + sum(amount) OVER better - amount AS before,
                     ahead + (sum(n) OVER better)::bigint - n AS passed
                 FROM parts WINDOW better AS (PARTITION BY start ORDER BY total DESC ROWS UNBOUNDED PRECEDING)
             ) p, whole
-        ), classes AS (SELECT class, sum(n)::bigint AS n, sum(amount) AS amount FROM steps GROUP BY class),
+        ), classes AS (
+            SELECT class, sum(n)::bigint AS n, sum(amount) AS amount, min(low) AS least FROM steps GROUP BY class
+        ),
         points AS (
             SELECT max(passed + n) AS upto, max(before + amount) AS amount FROM steps, whole
             WHERE whole.total > 0 GROUP BY ((passed + n) * {MOST_POINTS} - 1) / whole.items
@@ -90,9 +92,9 @@ def statement(over: AbcOver, by: AbcMeasure, source: Source, borders: int) -> St
         )
         SELECT whole.items, whole.total, whole.negative,
             coalesce((SELECT n FROM enough), 0)::bigint AS enough,
-            ARRAY(SELECT ROW(class, n, amount) FROM classes) AS classes,
+            ARRAY(SELECT ROW(class, n, amount, least) FROM classes) AS classes,
             ARRAY(SELECT ROW(upto, amount) FROM points ORDER BY upto) AS curve,
-            ARRAY(SELECT ROW(i.item::text, ({_NAMES[over]}), i.total, i.place,
+            ARRAY(SELECT ROW(i.item::text, ({NAMES[over]}), i.total, i.place,
                     CASE WHEN i.total > 0 THEN {reached("before")} ELSE {borders} END)
                 FROM first i ORDER BY i.total DESC, i.item) AS top
         FROM whole""")
@@ -104,7 +106,9 @@ def figures(row: Any) -> AbcFigures:
         items=row["items"],
         total=int(row["total"]),
         negative=int(row["negative"]),
-        classes=tuple(ClassSum(index=index, items=n, total=int(total)) for index, n, total in row["classes"]),
+        classes=tuple(
+            ClassSum(index=index, items=n, total=int(total), least=least) for index, n, total, least in row["classes"]
+        ),
         curve=tuple((upto, int(total)) for upto, total in row["curve"]),
         top=tuple(
             AbcItem(item=item, name=name, total=total, place=place, class_name=class_name(index))
@@ -136,14 +140,32 @@ def _customers(source: Source) -> str:
     return facts(source, returns_only=True)
 
 
-def _orders(source: Source) -> str:
-    return f"""{within(source, "o")} {{0}} WHERE o.tenant_id = :tenant AND o.currency = :currency
+def orders_of(source: Source, joined: str = "") -> str:
+    """FROM … WHERE of the counted orders `o`, with what is joined to them."""
+    return f"""{within(source, "o")} {joined} WHERE o.tenant_id = :tenant AND o.currency = :currency
         AND {COUNTED.format("o")} AND {days(source, "o.ordered_on")}"""
 
 
-def _returns(source: Source) -> str:
-    return f"""{within(source, "f")} {{0}} WHERE f.tenant_id = :tenant AND f.currency = :currency
+def returns_of(source: Source, joined: str = "") -> str:
+    """FROM … WHERE of the returns `f` that belong to no order."""
+    return f"""{within(source, "f")} {joined} WHERE f.tenant_id = :tenant AND f.currency = :currency
         AND f.order_id IS NULL AND {days(source, "f.refunded_on")}"""
+
+
+def moved(source: Source) -> str:
+    """SELECT product_id, order_id, day, amount of every line; what was brought back bears no order."""
+    lines = "SELECT l.product_id, {0} AS order_id, {1} AS day, {2} AS amount FROM {3}"
+    sold = "JOIN order_lines l ON l.tenant_id = o.tenant_id AND l.order_id = o.order_id"
+    back = """JOIN refunds b ON b.tenant_id = o.tenant_id AND b.order_id = o.order_id
+        JOIN refund_lines l ON l.tenant_id = b.tenant_id AND l.refund_id = b.refund_id"""
+    loose = "JOIN refund_lines l ON l.tenant_id = f.tenant_id AND l.refund_id = f.refund_id"
+    return " UNION ALL ".join(
+        [
+            lines.format("o.order_id", "o.ordered_on", "l.amount", orders_of(source, sold)),
+            lines.format("NULL", "o.ordered_on", "-l.amount", orders_of(source, back)),
+            lines.format("NULL", "f.refunded_on", "-l.amount", returns_of(source, loose)),
+        ]
+    )
 
 
 def _sales_channels(by: AbcMeasure, source: Source) -> str:
@@ -151,40 +173,17 @@ def _sales_channels(by: AbcMeasure, source: Source) -> str:
     measure = "sum(total - refunded)" if by is AbcMeasure.REVENUE else "count(*)"
     back = "-sum(amount)" if by is AbcMeasure.REVENUE else "0"
     return f"""SELECT item, sum(total)::bigint AS total FROM (
-        SELECT o.sales_channel COLLATE "C" AS item, {measure} AS total FROM {_orders(source).format("")} GROUP BY 1
-        UNION ALL SELECT NULL, {back} FROM {_returns(source).format("")} HAVING count(*) > 0
+        SELECT o.sales_channel COLLATE "C" AS item, {measure} AS total FROM {orders_of(source)} GROUP BY 1
+        UNION ALL SELECT NULL, {back} FROM {returns_of(source)} HAVING count(*) > 0
         ) x GROUP BY item"""
 
 
 def _products(over: AbcOver, by: AbcMeasure, source: Source) -> str:
-    lines = """SELECT {0} AS product_id, {1} AS order_id, {2} AS amount FROM {3}"""
-    sold = lines.format(
-        "l.product_id",
-        "o.order_id",
-        "l.amount",
-        _orders(source).format("JOIN order_lines l ON l.tenant_id = o.tenant_id AND l.order_id = o.order_id"),
-    )
-    back = lines.format(
-        "l.product_id",
-        "NULL",
-        "-l.amount",
-        _orders(source).format(
-            "JOIN refunds b ON b.tenant_id = o.tenant_id AND b.order_id = o.order_id "
-            "JOIN refund_lines l ON l.tenant_id = b.tenant_id AND l.refund_id = b.refund_id"
-        ),
-    )
-    loose = lines.format(
-        "l.product_id",
-        "NULL",
-        "-l.amount",
-        _returns(source).format("JOIN refund_lines l ON l.tenant_id = f.tenant_id AND l.refund_id = f.refund_id"),
-    )
     item, of = "x.product_id", ""
     if over is AbcOver.CATEGORIES:
         item, of = "d.category_id", "JOIN products d ON d.tenant_id = :tenant AND d.product_id = x.product_id"
-    moved = f"{sold} UNION ALL {back} UNION ALL {loose}"
     if by is AbcMeasure.REVENUE:
-        return f"SELECT {item} AS item, sum(x.amount)::bigint AS total FROM ({moved}) x {of} GROUP BY 1"
+        return f"SELECT {item} AS item, sum(x.amount)::bigint AS total FROM ({moved(source)}) x {of} GROUP BY 1"
     # An order with two lines of one item counts once.
     return f"""SELECT item, count(order_id) AS total FROM (
-        SELECT DISTINCT {item} AS item, x.order_id FROM ({moved}) x {of}) y GROUP BY item"""
+        SELECT DISTINCT {item} AS item, x.order_id FROM ({moved(source)}) x {of}) y GROUP BY item"""

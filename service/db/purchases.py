@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import cache
 from uuid import UUID
 
-from service.db import abc_sql, purchase_profile
+from service.db import abc_matrix, abc_sql, purchase_profile
 from service.db.purchase_facts import COUNTED, RIGHT, STALE_CUSTOMERS, STATE, Source, days, facts, value_of, within
 from service.db.purchase_profile import Profile, cell_of, sums
 from service.db.session import Session
@@ -14,10 +14,12 @@ from service.db.statement import Statement, sql
 from service.domain.access import Reach
 from service.domain.segmentation.abc_analysis import AbcFigures, AbcMeasure, AbcOver
 from service.domain.segmentation.basis import Basis
+from service.domain.segmentation.matrices import CellSum, Floors, ListedItem, ScoredSum, Wanted
 from service.domain.segmentation.ports import ScoredCustomer
 from service.domain.segmentation.rfm import Cuts, Distribution, LetterCuts, Monetary, Tiles
 from service.domain.segmentation.rfm_groups import Scores
 from service.domain.segmentation.rfm_report import Cell, Surroundings
+from service.domain.segmentation.xyz_analysis import XyzScheme
 
 _BEFORE_ALL = UUID(int=0)
 # What a scan of a million customers needs, until the transaction ends: memory, no compiling (it takes longer than it
@@ -115,6 +117,28 @@ class PgPurchases:
         )
         assert row is not None
         return abc_sql.figures(row)
+
+    async def abc_by_xyz(
+        self, over: AbcOver, by: AbcMeasure, basis: Basis, floors: Floors, scheme: XyzScheme
+    ) -> list[CellSum]:
+        statement = abc_matrix.by_xyz(over, by, await self._source(basis), len(floors), scheme.period)
+        values = {**_days(basis), **abc_matrix.floor_values(floors), **abc_matrix.scheme_values(basis, scheme)}
+        rows = await self._session.fetch(statement, **values)
+        return [CellSum(**{**row, "total": int(row["total"])}) for row in rows]
+
+    async def abc_by_scores(self, by: AbcMeasure, basis: Basis, floors: Floors, scores: Cuts) -> list[ScoredSum]:
+        statement = abc_matrix.by_scores(by, await self._source(basis), len(floors))
+        values = {**_days(basis), **_floors(scores), **abc_matrix.floor_values(floors)}
+        rows = await self._session.fetch(statement, **values)
+        return [ScoredSum(**{**row, "total": int(row["total"])}) for row in rows]
+
+    async def abc_page(
+        self, over: AbcOver, by: AbcMeasure, basis: Basis, floors: Floors, scheme: XyzScheme, wanted: Wanted
+    ) -> list[ListedItem]:
+        statement = abc_matrix.page(over, by, await self._source(basis), len(floors), scheme.period)
+        values = {**_days(basis), **abc_matrix.floor_values(floors), **abc_matrix.scheme_values(basis, scheme)}
+        rows = await self._session.fetch(statement, **values, **abc_matrix.wanted_values(wanted))
+        return [abc_matrix.listed(row) for row in rows]
 
     async def _source(self, basis: Basis) -> Source:
         if basis not in self._sources:

@@ -20,8 +20,8 @@ from service.domain.segmentation.abc_analysis import (
     classify,
     fewest_for,
 )
+from service.domain.segmentation.abc_service import AbcAsked, AbcService
 from service.domain.segmentation.basis import Basis
-from service.domain.segmentation.service import SegmentationService
 from tests.contract.purchase_records import (
     TODAY,
     FixedClock,
@@ -51,18 +51,14 @@ def stage(database: TestDatabase) -> Iterator[Stage]:
 def analyse(
     stage: Stage, over: AbcOver, by: AbcMeasure, basis: Basis, borders: tuple[int, ...], limit: int = 50
 ) -> AbcReport:
-    service = SegmentationService(stage.tenant.uow, FixedClock())
     return stage.run(
-        service.abc_report(
-            stage.principal,
-            over,
-            by,
-            borders=borders,
-            limit=limit,
-            currency=basis.currency,
-            as_of=basis.as_of,
-            window_days=basis.window_days,
-        )
+        AbcService(stage.tenant.uow, FixedClock()).report(stage.principal, asked(over, by, basis, borders), limit=limit)
+    )
+
+
+def asked(over: AbcOver, by: AbcMeasure, basis: Basis, borders: tuple[int, ...] = (80, 95)) -> AbcAsked:
+    return AbcAsked(
+        over=over, by=by, borders=borders, currency=basis.currency, as_of=basis.as_of, window_days=basis.window_days
     )
 
 
@@ -76,6 +72,7 @@ def assert_is_the_analysis_of(report: AbcReport, totals: dict[str | None, int], 
         members = [totals[item] for item, name in classes.items() if name == class_name(i)]
         assert (found.name, found.items) == (class_name(i), len(members))
         assert found.total == sum(total for total in members if total > 0)
+        assert found.least == min(members, default=None)
     assert_curve(report, sorted(totals.values(), reverse=True))
     fewest = fewest_for(totals.values(), borders[0])
     assert (report.bringers is None) == (fewest == 0)

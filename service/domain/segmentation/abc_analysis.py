@@ -1,11 +1,8 @@
-"""ABC by the share of the whole that an item's betters bring, XYZ by the steadiness of its sales.
+"""ABC by the share of the whole that an item's betters bring.
 
-ABC: items sorted by total, descending; with T = the sum of the positive totals an item is A while
+Items sorted by total, descending; with T = the sum of the positive totals an item is A while
 100 · (sum before it) < 80 · T, B while < 95 · T, else C. Equal totals share the class of the first of them, so
 "before" counts strictly greater totals only. Zero and negative totals are of the last class. Whole numbers only.
-
-XYZ: coefficient of variation (population standard deviation / mean) over whole past periods from the first sale on,
-zero periods counted: X < 10 %, Y < 25 %, Z the rest and whatever has a mean of zero or less.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,9 +19,7 @@ from service.domain.errors import Rejected
 
 Item = TypeVar("Item")
 DEFAULT_BORDERS = (80, 95)
-XYZ_BORDERS = (10, 25)
 MOST_POINTS = 200
-_FEWEST_PERIODS = 3
 
 
 class AbcBordersInvalid(Rejected):
@@ -32,7 +27,15 @@ class AbcBordersInvalid(Rejected):
     title = "Borders are two to nine rising whole percents between 1 and 99."
 
 
+class MarginUnknown(Rejected):
+    code = "margin-unknown"
+    title = "What goods cost is not recorded, so margins are not known; ask by revenue or orders."
+
+
 class AbcOver(StrEnum):
+    """`channels` are those by which customers came, `sales_channels` those in which they order; curators are the
+    present ones."""
+
     CUSTOMERS = "customers"
     PRODUCTS = "products"
     CATEGORIES = "categories"
@@ -48,11 +51,12 @@ class AbcMeasure(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AbcClass:
-    """`share` is its part of the sum of positive totals, `items_share` of all items."""
+    """`share` is its part of the sum of positive totals, `items_share` of all items; `least` is the smallest total."""
 
     name: str
     items: int
     total: int
+    least: int | None
     items_share: Decimal | None
     share: Decimal | None
 
@@ -104,6 +108,7 @@ class ClassSum:
     index: int
     items: int
     total: int
+    least: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +125,13 @@ class AbcFigures:
     curve: tuple[tuple[int, int], ...]
     top: tuple[AbcItem, ...]
     enough: int
+
+
+def measure_of(name: str) -> AbcMeasure:
+    """The measure of this name, or a refusal of one that nobody can know."""
+    if name == "margin":
+        raise MarginUnknown
+    return AbcMeasure(name)
 
 
 def check_borders(borders: Sequence[int]) -> tuple[int, ...]:
@@ -179,7 +191,7 @@ def report(
 ) -> AbcReport:
     """Shares of the sums; every class is there, empty ones too."""
     sums = {found.index: found for found in figures.classes}
-    none = ClassSum(index=0, items=0, total=0)
+    none = ClassSum(index=0, items=0, total=0, least=None)
     return AbcReport(
         over=over,
         by=by,
@@ -194,7 +206,7 @@ def report(
         classes=tuple(_class(i, sums.get(i, none), figures) for i in range(len(borders) + 1)),
         top=figures.top,
         curve=tuple(_point(items, total, figures) for items, total in figures.curve),
-        bringers=_share(figures.enough, figures.items) if figures.enough else None,
+        bringers=share_of(figures.enough, figures.items) if figures.enough else None,
     )
 
 
@@ -203,31 +215,18 @@ def _class(index: int, found: ClassSum, figures: AbcFigures) -> AbcClass:
         name=class_name(index),
         items=found.items,
         total=found.total,
-        items_share=_share(found.items, figures.items) if figures.items else None,
-        share=_share(found.total, figures.total) if figures.total else None,
+        least=found.least,
+        items_share=share_of(found.items, figures.items) if figures.items else None,
+        share=share_of(found.total, figures.total) if figures.total else None,
     )
 
 
 def _point(items: int, total: int, figures: AbcFigures) -> ParetoPoint:
     return ParetoPoint(
-        items=items, total=total, items_share=_share(items, figures.items), share=_share(total, figures.total)
+        items=items, total=total, items_share=share_of(items, figures.items), share=share_of(total, figures.total)
     )
 
 
-def _share(part: int, whole: int) -> Decimal:
+def share_of(part: int, whole: int) -> Decimal:
+    """Six decimals, rounded once."""
     return Decimal(round(Fraction(part * 10**6, whole))).scaleb(-6)
-
-
-def xyz(sales: Sequence[int], borders: Sequence[int] = XYZ_BORDERS) -> str:
-    """X, Y, Z or `too_short`, from the sales of whole periods in order of time."""
-    first = next((place for place, sold in enumerate(sales) if sold != 0), len(sales))
-    series = sales[first:]
-    if len(series) < _FEWEST_PERIODS:
-        return "too_short"
-    count, whole = len(series), sum(series)
-    if whole <= 0:
-        return "Z"
-    # Squared and multiplied out, so that no root and no quotient is rounded: (σ/μ)² = (n·Σx² − S²) / S².
-    spread = count * sum(sold * sold for sold in series) - whole * whole
-    index = sum(spread * 10_000 >= border * border * whole * whole for border in borders)
-    return "XYZ"[min(index, 2)]

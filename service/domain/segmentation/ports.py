@@ -10,9 +10,11 @@ from uuid import UUID
 from service.domain.ports import Transaction
 from service.domain.segmentation.abc_analysis import AbcFigures, AbcMeasure, AbcOver
 from service.domain.segmentation.basis import Basis
+from service.domain.segmentation.matrices import CellSum, Floors, ListedItem, ScoredSum, Wanted
 from service.domain.segmentation.rfm import Cuts, Distribution, Monetary, Tiles
 from service.domain.segmentation.rfm_groups import Scores
 from service.domain.segmentation.rfm_report import Cell, Surroundings
+from service.domain.segmentation.xyz_analysis import XyzScheme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,22 @@ class Purchases(Protocol):
         self, over: AbcOver, by: AbcMeasure, basis: Basis, borders: Sequence[int], *, limit: int
     ) -> AbcFigures:
         """Classes, curve (at most 200 points) and the first `limit` items, descending, equal totals by item."""
+        ...
+
+    async def abc_by_xyz(
+        self, over: AbcOver, by: AbcMeasure, basis: Basis, floors: Floors, scheme: XyzScheme
+    ) -> list[CellSum]:
+        """Sums by class and letter; empty cells left out."""
+        ...
+
+    async def abc_by_scores(self, by: AbcMeasure, basis: Basis, floors: Floors, scores: Cuts) -> list[ScoredSum]:
+        """Sums of customers by class, R and F; R and F are None of those without a counted order."""
+        ...
+
+    async def abc_page(
+        self, over: AbcOver, by: AbcMeasure, basis: Basis, floors: Floors, scheme: XyzScheme, wanted: Wanted
+    ) -> list[ListedItem]:
+        """Items with class and letter, descending, equal totals by item."""
         ...
 
 

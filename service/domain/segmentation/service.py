@@ -1,6 +1,5 @@
-"""Segmentation on request: the RFM and ABC reports over what the caller may see, computed now."""
+"""Segmentation on request: the RFM report over what the caller may see, computed now."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import product
@@ -9,8 +8,7 @@ from uuid import UUID
 from service.domain.access import Principal
 from service.domain.errors import Rejected
 from service.domain.ports import Clock, UnitOfWork
-from service.domain.segmentation import abc_analysis, rfm, rfm_report
-from service.domain.segmentation.abc_analysis import AbcMeasure, AbcOver, AbcReport
+from service.domain.segmentation import rfm, rfm_report
 from service.domain.segmentation.basis import Basis
 from service.domain.segmentation.ports import PurchasesTransaction, ScoredCustomer
 from service.domain.segmentation.rfm import Cuts, Distribution, Method, RfmScheme, Tiles
@@ -82,34 +80,6 @@ class SegmentationService:
             scores = await _scores(tx, basis, scheme)
             found = await tx.purchases.scored(basis, scheme.monetary, scores, wanted, limit=limit, after=cursor)
         return [_customer(one, scheme, basis) for one in found]
-
-    async def abc_report(
-        self,
-        principal: Principal,
-        over: AbcOver,
-        by: AbcMeasure,
-        *,
-        borders: Sequence[int] = abc_analysis.DEFAULT_BORDERS,
-        limit: int = 50,
-        currency: str | None = None,
-        as_of: date | None = None,
-        window_days: int | None = None,
-    ) -> AbcReport:
-        """Items in classes by what they bring."""
-        checked = abc_analysis.check_borders(borders)
-        basis = self._basis(principal, currency, as_of, window_days)
-        async with self._uow.begin(principal, snapshot=True, timeout_ms=_TIMEOUT_MS) as tx:
-            figures = await tx.purchases.abc(over, by, basis, checked, limit=limit)
-        return abc_analysis.report(
-            figures,
-            over=over,
-            by=by,
-            borders=checked,
-            currency=basis.currency,
-            as_of=basis.as_of,
-            window_days=basis.window_days,
-            computed_at=self._clock.now(),
-        )
 
     def _basis(self, principal: Principal, currency: str | None, as_of: date | None, window_days: int | None) -> Basis:
         return Basis(

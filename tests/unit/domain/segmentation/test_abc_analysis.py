@@ -1,4 +1,4 @@
-"""Classes at their borders, ties, worthless items; steadiness over periods."""
+"""Classes at their borders, ties, worthless items."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,10 +15,11 @@ from service.domain.segmentation.abc_analysis import (
     AbcOver,
     AbcReport,
     ClassSum,
+    MarginUnknown,
     check_borders,
     classify,
     fewest_for,
-    xyz,
+    measure_of,
 )
 
 
@@ -88,7 +89,7 @@ def test_report_says_how_few_bring_most() -> None:
             items=3,
             total=100,
             negative=-1,
-            classes=(ClassSum(index=0, items=1, total=80), ClassSum(index=2, items=2, total=20)),
+            classes=(ClassSum(index=0, items=1, total=80, least=80), ClassSum(index=2, items=2, total=20, least=-1)),
             curve=((1, 80), (3, 100)),
             top=(),
             enough=1,
@@ -114,33 +115,11 @@ def test_report_of_nothing_has_no_shares() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("sales", "letter"),
-    [
-        ([10, 10, 10], "X"),
-        ([90, 110, 100], "X"),  # σ/μ = 8.16 %
-        ([9, 11], "too_short"),
-        ([0, 0, 5, 5], "too_short"),  # two periods since the first sale
-        ([0, 5, 5, 5], "X"),
-        ([80, 120, 100], "Y"),  # 16.3 %
-        ([0, 3, 0, 0, 0], "Z"),
-        ([5, -5, 0], "Z"),
-        ([-5, -5, -5], "Z"),
-        ([], "too_short"),
-    ],
-)
-def test_steadiness_is_told_by_the_coefficient_of_variation(sales: list[int], letter: str) -> None:
-    assert xyz(sales) == letter
-
-
-def test_a_border_belongs_to_the_less_steady_class() -> None:
-    assert xyz([9, 11, 9, 11]) == "Y"  # exactly 10 %
-    assert xyz([3, 5, 3, 5]) == "Z"  # exactly 25 %
-
-
-def test_borders_of_steadiness_can_be_set() -> None:
-    assert xyz([80, 120, 100], borders=(20, 50)) == "X"
-
-
 def test_borders_that_rise_are_kept() -> None:
     assert check_borders([50, 80]) == (50, 80)
+
+
+def test_margin_is_refused_in_words() -> None:
+    with pytest.raises(MarginUnknown):
+        measure_of("margin")
+    assert measure_of("orders") is AbcMeasure.ORDERS
