@@ -62,8 +62,8 @@ class AbcMatrixQuery(_Steadiness):
 
 
 class AbcItemsQuery(_Steadiness):
-    class_name: Annotated[str, Field(alias="class", pattern=r"^[A-J]$", examples=["A"])] | None = None
-    xyz_letter: Annotated[_Letter, Field(alias="xyz")] | None = None
+    class_name: Annotated[str | None, Field(alias="class", pattern=r"^[A-J]$", examples=["A"])] = None
+    xyz_letter: Annotated[_Letter | None, Field(alias="xyz")] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=2000)] | None = None
 
@@ -202,14 +202,20 @@ async def abc_items(query: Annotated[AbcItemsQuery, Query()], principal: Caller,
     return as_json({"items": items, "next_cursor": more, "count": None})
 
 
+_CHART = operation("abc.chart", Scope.SEGMENTS_READ, problems=(*_PROBLEMS, XyzBordersInvalid, MatrixOverCustomersOnly))
+_CHART["responses"] |= {
+    200: {
+        "description": "The chart.",
+        "content": {"image/svg+xml": {"schema": {"type": "string"}, "example": "<svg>…</svg>"}},
+    }
+}
+
+
 @routes.get(
     "/abc/chart.svg",
     response_class=Response,
-    responses={
-        200: {"content": {"image/svg+xml": {"schema": {"type": "string"}, "example": "<svg>…</svg>"}}},
-    },
     summary="Chart of the ABC analysis",
-    **operation("abc.chart", Scope.SEGMENTS_READ, problems=(*_PROBLEMS, XyzBordersInvalid, MatrixOverCustomersOnly)),
+    **_CHART,
 )
 async def abc_chart_svg(query: Annotated[AbcChartQuery, Query()], principal: Caller, services: Wired) -> Response:
     """The Pareto curve with its classes, or a matrix, ready for a slide."""
