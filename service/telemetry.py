@@ -110,6 +110,8 @@ def configure_logging(*, level: str = "info", json_logs: bool = True) -> None:
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("uvicorn.access").disabled = True
+    # An answer that breaks off is told by the edge, with its request and its reason.
+    logging.getLogger("uvicorn.error").addFilter(lambda told: "without completing response" not in told.getMessage())
 
 
 def _only_event(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -93,9 +93,16 @@ class Edge:
             await self._app(scope, self._bounded(scope, receive), answer)
         except DomainError as error:
             scope["refusal"] = error.code
-            if not status:
+            if status:
+                _log.warning("broken off", request_id=request_id, code=error.code)
+            else:
                 await problem_response(error, scope["path"])(scope, receive, answer)
         except Exception as error:
+            if status and isinstance(error.__cause__, DomainError):
+                # The framework's complaint that an answer which is on its way can't become a refusal.
+                scope["refusal"] = error.__cause__.code
+                _log.warning("broken off", request_id=request_id, code=error.__cause__.code)
+                return
             _log.error("failed", request_id=request_id, kind=type(error).__name__, exc_info=_where(error))
             if not status:
                 problem = InternalError(request_id=request_id)

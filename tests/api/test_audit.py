@@ -57,6 +57,32 @@ def test_the_trail_is_found_by_person_record_kind_outcome_and_period(database: T
     in_the_api(database, scenario)
 
 
+def test_a_look_for_a_contact_is_told_with_what_it_found_and_without_the_contact(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head, anna = await world.client(), await world.client()
+        contact = {"kind": "phone", "value": "+79123456789"}
+        ids = [(await make(anna, contacts=[contact]))["customer_id"] for _ in range(2)]
+        only = {"kind": "email", "value": "only@example.com"}
+        alone = (await make(anna, contacts=[only]))["customer_id"]
+        for asked in (contact, only, {"kind": "phone", "value": "+79990000000"}):
+            answer = await anna.post("/v1/customers/search?fields=display_name", json={"contact": asked})
+            assert answer.status_code == 200, answer.text
+        assert all(set(item) == {"display_name"} for item in answer.json()["items"])
+        assert (await anna.post("/v1/customers/search", json={"q": "иван"})).status_code == 200  # no look for a contact
+        rows = await trail(head, action="customers.probe")
+        assert [(row["records"], row["entity_id"], row["detail"]["contact"]) for row in rows] == [
+            (0, None, "phone"),
+            (1, alone, "email"),
+            (2, None, "phone"),
+        ]
+        assert "912345" not in str(rows)
+        assert "only@" not in str(rows)
+        for one in ids:
+            assert [row["records"] for row in await trail(head, record_id=one, action="customers.probe")] == [2]
+
+    in_the_api(database, scenario)
+
+
 def test_pages_go_on_where_the_last_one_ended(database: TestDatabase) -> None:
     async def scenario(world: Api) -> None:
         head = await world.client()

@@ -3,14 +3,17 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
 
+from service.domain.errors import Unavailable
+from service.domain.privacy.service import PrivacyService
 from service.settings import HttpSettings, LimitSettings, Settings
 from tests.api.over_http import served
 from tests.api.support import Api, api, in_the_api, settings_for
+from tests.api.test_customers import PERSON
 from tests.postgres import TestDatabase
 
 
@@ -184,3 +187,29 @@ def test_a_head_without_end_is_cut_off(database: TestDatabase) -> None:
             writer.close()
 
     in_the_api(database, scenario)
+
+
+def test_an_answer_that_breaks_off_is_one_line_in_the_log(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def broken(*_: object) -> AsyncIterator[list[str]]:
+        yield ["1"]
+        raise Unavailable
+
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        customer = (await head.post("/v1/customers", json=PERSON)).json()["customer_id"]
+        monkeypatch.setattr(PrivacyService, "section", broken)
+        capsys.readouterr()
+        async with served(world.transport.app) as port:  # type: ignore[attr-defined]
+            url = f"http://127.0.0.1:{port}/v1/customers/{customer}/access-report"
+            async with httpx.AsyncClient(headers=head.headers) as over_http:
+                with pytest.raises(httpx.RemoteProtocolError):  # the client sees that it is not whole
+                    await over_http.get(url)
+
+    in_the_api(database, scenario)
+    log = capsys.readouterr().out
+    assert log.count("broken off") == 1
+    assert "code=unavailable" in log
+    assert "Traceback" not in log
+    assert "already started" not in log

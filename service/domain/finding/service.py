@@ -1,4 +1,5 @@
-"""Finding records by what is theirs alone: a whole contact, a requisite. Every look is counted, by person and hour.
+"""Finding records by what is theirs alone: a whole contact, a requisite. Every look is counted, by person and hour, and
+audited: that it found a record tells whose the contact is.
 
 A search sees only what is within reach. A new record may be told that there is one like it anywhere in the tenant, by
 exact key only: what lies out of reach is shown as a masked card with a pass to ask for it, and that is audited.
@@ -7,6 +8,7 @@ exact key only: what lies out of reach is shown as a masked card with a pass to 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from service.domain.access import Principal
 from service.domain.customers.contacts import ContactKind, normalise
@@ -44,12 +46,16 @@ class FindingService:
         fields: tuple[str, ...] | None = None,
     ) -> Sequence[Mapping[str, Any]]:
         """The cards of the records within reach that have just this contact, newest first; a probe is used up."""
-        _, lookup = self._key(given)
+        kind, lookup = self._key(given)
+        told = fields if fields is None or "customer_id" in fields else (*fields, "customer_id")
         async with self._uow.begin(principal) as tx:
             await self._use_probe(tx)
-            found = await tx.search.with_contact(lookup, filters, words, fields)
+            found = await tx.search.with_contact(lookup, filters, words, told)
+            ids = [UUID(row["customer_id"]) for row in found]
+            one, several = (ids[0], []) if len(ids) == 1 else (None, ids)
+            await tx.journal.audit("customers.probe", "customer", one, records=len(ids), touched=several, contact=kind)
             await tx.commit()
-        return found
+        return found if told == fields else [{name: row[name] for name in fields or ()} for row in found]
 
     async def duplicates(self, principal: Principal, draft: Draft, once: Once | None) -> Sequence[Match]:
         """Records of the tenant that have a contact or requisite of the draft; foreign ones are masked, and counted."""
