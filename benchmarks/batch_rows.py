@@ -11,7 +11,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ _TABLES = (
     "contact_details",
     "customer_events",
     "changes",
+    "audit",
     "audit_entries",
 )
 _CITIES = ("Москва", "Санкт-Петербург", "Казань", "Пермь", "Омск")
@@ -48,14 +49,15 @@ def _batch(server: Server, scale: float) -> Iterator[Sides]:
     settings = {"CLIENTBASE_DATABASE__URL": database.service_url, "CLIENTBASE_AUTH__SECRET": secret}
     with ExitStack() as stack:
         stack.enter_context(process(command, settings, STATE / "bench-ours.log"))
-        connection = connected(port, timeout=120)
         token = _token(secret)
 
         def ours() -> float:
             _emptied(database)
-            started = time.perf_counter()
-            answer = _posted(connection, token, body)
-            took = time.perf_counter() - started
+            # A connection that has been idle for the other side's turn may have been closed.
+            with closing(connected(port, timeout=120)) as connection:
+                started = time.perf_counter()
+                answer = _posted(connection, token, body)
+                took = time.perf_counter() - started
             if answer["created"] != len(answer["items"]):
                 raise RuntimeError(f"refused: {[item for item in answer['items'] if item['problem']][:3]}")
             return took
