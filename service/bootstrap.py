@@ -43,6 +43,8 @@ from service.domain.reveals.service import RevealService
 from service.domain.rules.service import RuleService
 from service.domain.segmentation.abc_service import AbcService
 from service.domain.segmentation.service import SegmentationService
+from service.domain.segments.refreshing import SegmentRefresher
+from service.domain.segments.service import SegmentService
 from service.jobs.anchors import AnchorFile
 from service.jobs.handlers import handlers
 from service.jobs.runner import Runner
@@ -70,6 +72,7 @@ class Container:
     sealing: Sealing
     observatory: PgObservatory
     evaluation: Evaluation
+    segments: SegmentRefresher
     webhook: Webhook | None
 
     async def aclose(self) -> None:
@@ -216,6 +219,7 @@ async def build_container(settings: Settings) -> Container:
         segmentation=SegmentationService(uow, clock),
         abc=AbcService(uow, clock),
         rules=rules,
+        segments=SegmentService(uow),
         ingestion=ingestion,
         scanner=scanner,
         exports=exports,
@@ -248,5 +252,6 @@ async def build_container(settings: Settings) -> Container:
         sealing=sealing,
         observatory=observatory,
         evaluation=Evaluation(observatory),
+        segments=SegmentRefresher(uow, clock, observatory.tenants),
         webhook=webhook(settings),
     )

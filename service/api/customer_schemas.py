@@ -171,6 +171,11 @@ class Customer(BaseModel):
     updated_at: datetime
 
 
+_FILTERS = (
+    "status", "kind", "curator_id", "team_id", "city", "region", "channel", "tag", "attribute", "segment_id",
+)  # fmt: skip
+
+
 class CustomerQuery(Input):
     """Filters of a list; each narrows it."""
 
@@ -188,6 +193,7 @@ class CustomerQuery(Input):
     attribute: Annotated[str, Field(max_length=300, pattern=r"^[^:]+:.+$", examples=["tea:green"])] | None = Field(
         None, description="An own field and its value, as `name:value`."
     )
+    segment_id: UUID | None = Field(None, description="Members of a saved segment; needs segments:read.")
     sort: Literal["relevance", "-created", "created", "name", "-name"] | None = Field(
         None, description="By default, what is searched for comes by relevance, a list newest first."
     )
@@ -221,7 +227,7 @@ class CustomerQuery(Input):
     def filters(self) -> dict[str, object]:
         return {
             name: getattr(self, name)
-            for name in ("status", "kind", "curator_id", "team_id", "city", "region", "channel", "tag", "attribute")
+            for name in _FILTERS
             if getattr(self, name) is not None
         }
 

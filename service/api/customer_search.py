@@ -1,7 +1,7 @@
 """Lists of customers over HTTP: filters, words, and one exact contact."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -25,6 +25,7 @@ from service.domain.rules.model import Asked
 routes = router("customers")
 # A rule with a period goes through the orders of a large base.
 _RULE_TIMEOUT_MS = 60_000
+QueryT = TypeVar("QueryT", bound=CustomerQuery)
 
 
 def card(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,8 +47,15 @@ async def _list_fast(request: Request) -> Response:
     return await _page(request.app.state.services, request.scope["principal"], query)
 
 
+def _allowed(principal: Principal, query: QueryT) -> QueryT:
+    """The query with a page that its caller may have, where he may ask it."""
+    if query.segment_id is not None:
+        principal.require(Scope.SEGMENTS_READ)
+    return bounded(principal, query)
+
+
 async def _page(services: Services, principal: Principal, query: CustomerQuery) -> Response:
-    query = bounded(principal, query)
+    query = _allowed(principal, query)
     what = sought(query.q)
     word = next(iter(what.words), None)
     services.activity.listed(principal, word, query.filters, further=query.cursor is not None)
@@ -86,7 +94,7 @@ async def _relevant(services: Services, principal: Principal, query: CustomerQue
 
 async def _meant(services: Services, principal: Principal, query: CustomerQuery, asked: Asked) -> Response:
     """Whom a rule means, newest first."""
-    query = bounded(principal, query)
+    query = _allowed(principal, query)
     after = _position(query, "-created")
     async with services.uow.begin(principal, timeout_ms=_RULE_TIMEOUT_MS) as tx:
         last = None if after is None else UUID(str(after["after_id"]))
@@ -161,14 +169,15 @@ async def search_customers(body: CustomerSearch, principal: Caller, services: Wi
         return await _meant(services, principal, body, asked)
     if body.contact is None:
         return await _page(services, principal, body)
+    contact = body.contact
+    body = _allowed(principal, body)
     found = await services.finding.by_contact(
         principal,
-        ContactInput(kind=body.contact.kind, value=body.contact.value),
+        ContactInput(kind=contact.kind, value=contact.value),
         body.filters,
         sought(body.q).words,
         body.chosen,
     )
-    body = bounded(principal, body)
     items = [card(row) for row in found[: body.limit]]
     count = len(found) if body.count else None
     return as_json({"items": items, "next_cursor": None, "count": count, "more": len(found) > body.limit})

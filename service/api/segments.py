@@ -218,13 +218,13 @@ async def explain_rule(body: ExplainIn, principal: Caller, services: Wired) -> R
             "customer_id": body.customer_id,
             "member": member,
             "text": printed(asked.rule),
-            "clauses": [_verdict(one) for one in verdicts],
+            "clauses": [shown_verdict(one) for one in verdicts],
             "computed_at": services.clock.now(),
         }
     )
 
 
-def _verdict(one: Verdict) -> dict[str, Any]:
+def shown_verdict(one: Verdict) -> dict[str, Any]:
     shown = {name: getattr(one, name) for name in ("pointer", "met", "decisive")}
     return shown | {"text": printed(one.clause), "value": _value(one)}
 

@@ -41,6 +41,8 @@ from service.domain.rules.ports import RulesTransaction
 from service.domain.rules.service import RuleService
 from service.domain.segmentation.abc_service import AbcService
 from service.domain.segmentation.service import SegmentationService
+from service.domain.segments.ports import SegmentsTransaction
+from service.domain.segments.service import SegmentService
 from service.domain.staff import Policies, Staff
 from service.domain.tags import Tags
 from service.domain.terms import Terms
@@ -57,6 +59,7 @@ class ApiTransaction(
     PrivacyTransaction,
     RulesTransaction,
     RevealsTransaction,
+    SegmentsTransaction,
     Protocol,
 ):
     """Everything that endpoints may read without a service in between."""
@@ -148,6 +151,7 @@ class Services:
     segmentation: SegmentationService
     abc: AbcService
     rules: RuleService
+    segments: SegmentService
     ingestion: IngestionService
     scanner: Antivirus
     exports: ExportService

@@ -22,6 +22,10 @@ FILTERS: Mapping[str, str] = {
     ),
     "tag": ":tag = ANY (c.tags)",
     "attribute": f"CASE jsonb_typeof({_OWN}) WHEN 'number' THEN {_EQUAL_NUMBER} ELSE {_OWN} #>> '{{}}' = {_WANTED} END",
+    "segment_id": (
+        "EXISTS (SELECT FROM segment_members g WHERE g.tenant_id = c.tenant_id AND g.customer_id = c.customer_id"
+        " AND g.segment_id = :segment_id::uuid AND g.left_at IS NULL)"
+    ),
     "lookup": (
         "EXISTS (SELECT FROM contact_details d WHERE d.tenant_id = c.tenant_id AND d.customer_id = c.customer_id"
         " AND d.lookup = :lookup::bytea)"

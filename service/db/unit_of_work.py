@@ -37,6 +37,8 @@ from service.db.portfolios import PgPortfolios
 from service.db.privacy import PgPrivacy
 from service.db.purchases import PgPurchases
 from service.db.reveals import PgReveals
+from service.db.saved_segments import PgSavedSegments
+from service.db.segment_refreshing import PgSegmentRefreshing
 from service.db.segments import PgSegments
 from service.db.session import Transaction, preamble, settings
 from service.db.staff import PgStaff
@@ -184,6 +186,14 @@ class PgTransaction(Transaction):
     @cached_property
     def segments(self) -> PgSegments:
         return PgSegments(self.session)
+
+    @cached_property
+    def saved_segments(self) -> PgSavedSegments:
+        return PgSavedSegments(self.session)
+
+    @cached_property
+    def segment_refreshing(self) -> PgSegmentRefreshing:
+        return PgSegmentRefreshing(self.session)
 
     @cached_property
     def tags(self) -> PgTags:

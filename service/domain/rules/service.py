@@ -35,6 +35,19 @@ class Preview:
     slowest: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """A rule as it was sent: faults of one that came as text are told by line and column."""
+
+    rule: Rule
+    parsed: Parsed | None
+    at: str
+    text_at: str
+
+    def told(self, refused: Rejected) -> Rejected:
+        return _in_text(self.parsed, refused, self.text_at) if self.parsed else refused
+
+
 class RuleService:
     def __init__(self, uow: UnitOfWork[RulesTransaction], clock: Clock) -> None:
         self._uow = uow
@@ -45,19 +58,28 @@ class RuleService:
     ) -> Asked:
         """The rule, checked, on the tenant's today. `at` points at the rule in what the caller sent; faults of a text
         have its pointer with line and column."""
+        asked, _ = await self.asked_with_places(principal, rule=rule, text=text, at=at)
+        return asked
+
+    async def asked_with_places(
+        self, principal: Principal, *, rule: Rule | None = None, text: str | None = None, at: str = "/rule"
+    ) -> tuple[Asked, "Places"]:
+        """The same, with the way to point at parts of the rule as the caller sent it."""
         place = at.removesuffix("/rule") + "/text"
         parsed = _parsed(text, place) if text is not None else None
         found = parsed.rule if parsed else rule
         assert found is not None
+        places = Places(rule=found, parsed=parsed, at="" if parsed else at, text_at=place)
         catalogue = await self._catalogue(principal, found)
         today = self._clock.today(principal.time_zone)
         try:
-            bound = bind(found, catalogue, principal.scopes, today, "" if parsed else at)
+            bound = bind(found, catalogue, principal.scopes, today, places.at)
         except Rejected as refused:
-            raise (_in_text(parsed, refused, place) if parsed else refused) from None
-        return Asked(
+            raise places.told(refused) from None
+        asked = Asked(
             rule=bound, catalogue=catalogue, today=today, time_zone=principal.time_zone, currency=principal.currency
         )
+        return asked, places
 
     async def fields(self, principal: Principal) -> tuple[Sequence[FieldSpec], Mapping[str, Sequence[str]]]:
         """The catalogue of the caller's tenant, and the commonest values of its fields among what he reaches."""

@@ -1,0 +1,212 @@
+"""The refresh of live segments: who is to be asked, and one statement for each segment that asks and writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from uuid import UUID, uuid4
+
+from service.db.purchase_facts import STATE
+from service.db.rule_fields import column
+from service.db.rules import compile_rule
+from service.db.session import Session
+from service.db.statement import sql
+from service.domain.rules.matching import start_of
+from service.domain.rules.model import Asked
+from service.domain.segments.model import Live
+from service.domain.segments.turning import Span, Turned
+
+# The lock ends with the transaction. Who gets it on a snapshot from before another's commit is refused at the write.
+_BEGIN = sql("""
+    SELECT pg_try_advisory_xact_lock(hashtextextended('segments ' || t.tenant_id, 0)) AS mine,
+        (pg_snapshot_xmin(pg_current_snapshot())::text)::bigint AS horizon, t.time_zone, t.currency
+    FROM tenants t WHERE t.tenant_id = :tenant
+""")
+_LIVE = sql("""
+    SELECT segment_id, rule_text, uses, state, xid, change_id, computed_on,
+        coalesce(computed_at < now() - interval '1 minute' AND xid < :horizon, false) AS aged
+    FROM segments WHERE tenant_id = :tenant AND kind = 'live'
+""")
+# What segments tell of each other counts where rules ask for membership; notes and talks no rule asks for.
+_CHANGED = sql("""
+    SELECT DISTINCT c.customer_id FROM changes c
+    WHERE c.tenant_id = :tenant AND (c.xid, c.change_id) > (:xid::bigint, :change_id::bigint)
+        AND c.xid < :horizon::bigint
+        AND c.customer_id IS NOT NULL AND c.entity NOT IN ('note', 'interaction')
+        AND (c.entity <> 'segment' OR c.entity_id = ANY (:used::uuid[]))
+    LIMIT :limit
+""")
+_ROOM = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'"
+_BASE = "c.tenant_id = :tenant AND c.erased_at IS NULL"
+_SOME = "{0}.customer_id = ANY (:among::uuid[])"
+# An interval is never empty, whatever the clocks of two transactions say.
+_WRITE = """
+    WITH meant AS MATERIALIZED (SELECT c.customer_id FROM customers c WHERE {base} AND {some_c} AND {rule}),
+    gone AS (
+        UPDATE segment_members m SET left_at = greatest(now(), m.entered_at + interval '1 microsecond')
+        WHERE m.tenant_id = :tenant AND m.segment_id = :segment_id AND m.left_at IS NULL AND {some_m}
+            AND NOT EXISTS (SELECT FROM meant t WHERE t.customer_id = m.customer_id)
+        RETURNING m.customer_id
+    ), come AS (
+        INSERT INTO segment_members (tenant_id, segment_id, customer_id, entered_at)
+        SELECT :tenant, :segment_id, t.customer_id, now() FROM meant t WHERE NOT EXISTS (
+            SELECT FROM segment_members m WHERE m.tenant_id = :tenant AND m.segment_id = :segment_id
+                AND m.customer_id = t.customer_id AND m.left_at IS NULL)
+        RETURNING customer_id
+    ), told AS (
+        INSERT INTO changes (tenant_id, customer_id, entity_id, entity, kind)
+        SELECT :tenant, x.customer_id, :segment_id, 'segment', x.kind
+        FROM (SELECT customer_id, 'left' AS kind FROM gone UNION ALL SELECT customer_id, 'entered' FROM come) x
+        WHERE :tell::boolean
+    )
+    SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM come)
+"""
+_COMPUTED = sql("""
+    UPDATE segments SET state = 'ready', computed_at = now(), xid = :horizon, change_id = 0, computed_on = :today::date,
+        next_turn = CASE WHEN segment_id = ANY (:turning::uuid[]) THEN :today::date + 1 END
+    WHERE tenant_id = :tenant AND segment_id = ANY (:ids::uuid[])
+""")
+_BROKEN = sql("""
+    UPDATE segments SET state = 'broken' WHERE tenant_id = :tenant AND segment_id = :segment_id AND state <> 'broken'
+""")
+_STATE = sql(STATE)
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    horizon: int
+    time_zone: str
+    currency: str
+    segments: Sequence[Live]
+    aged: bool
+
+
+class PgSegmentRefreshing:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._horizon = 0
+        self._used: list[UUID] = []
+        self._stale: bool | None = None
+
+    async def begin(self) -> Begun | None:
+        row = await self._session.fetchrow(_BEGIN)
+        if row is None or not row["mine"]:
+            return None
+        self._horizon = int(row["horizon"])
+        found = await self._session.fetch(_LIVE, horizon=self._horizon)
+        segments = [
+            Live(
+                segment_id=one["segment_id"],
+                rule_text=one["rule_text"],
+                uses=frozenset(one["uses"]),
+                built=one["state"] == "ready",
+                place=(one["xid"], one["change_id"]),
+                computed_on=one["computed_on"],
+            )
+            for one in found
+        ]
+        self._used = sorted({used for one in segments for used in one.uses})
+        if segments:
+            await self._session.command(_ROOM)
+        return Begun(
+            horizon=self._horizon,
+            time_zone=row["time_zone"],
+            currency=row["currency"],
+            segments=segments,
+            aged=any(one["aged"] for one in found),
+        )
+
+    async def changed(self, place: tuple[int, int], limit: int) -> list[UUID]:
+        xid, change_id = place
+        rows = await self._session.fetch(
+            _CHANGED, xid=xid, change_id=change_id, horizon=self._horizon, used=self._used, limit=limit
+        )
+        return [row["customer_id"] for row in rows]
+
+    async def turned(self, asked: Asked, turned: Turned, limit: int) -> list[UUID]:
+        values: dict[str, object] = {"limit": limit}
+        found = [
+            *_by_fields(asked, turned, values),
+            *_by_birthdays(turned, values),
+            *(one for span in turned.purchases for one in _by_purchases(asked, span, values)),
+        ]
+        if not found:
+            return []
+        statement = sql(f"SELECT DISTINCT x.customer_id FROM ({' UNION ALL '.join(found)}) x LIMIT :limit")
+        async with self._session.planned_anew():
+            return [row["customer_id"] for row in await self._session.fetch(statement, **values)]
+
+    async def evaluate(self, segment_id: UUID, asked: Asked, among: Sequence[UUID] | None, *, tell: bool) -> int:
+        some = among is not None
+        rule = compile_rule(asked, stale=await self._some_stale(asked), among=some)
+        text = _WRITE.format(
+            base=_BASE,
+            rule=rule.where,
+            some_c=_SOME.format("c") if some else "true",
+            some_m=_SOME.format("m") if some else "true",
+        )
+        values = {"segment_id": segment_id, "tell": tell, **rule.values}
+        if some:
+            async with self._session.planned_anew():
+                return int(await self._session.fetchval(sql(text), among=among, **values))
+        # A text of its own is planned for what it is given, while the checks of a million keys keep their plans.
+        return int(await self._session.fetchval(sql(f"{text} -- {uuid4()}"), **values))
+
+    async def computed(self, segment_ids: Sequence[UUID], turning: Sequence[UUID], horizon: int, today: date) -> None:
+        await self._session.execute(
+            _COMPUTED, ids=list(segment_ids), turning=list(turning), horizon=horizon, today=today
+        )
+
+    async def broken(self, segment_id: UUID) -> None:
+        await self._session.execute(_BROKEN, segment_id=segment_id)
+
+    async def _some_stale(self, asked: Asked) -> bool:
+        """Whether some kept total can't answer today; asked once, for currency and day are those of the tenant."""
+        if self._stale is None:
+            row = await self._session.fetchrow(_STATE, currency=asked.currency, as_of=asked.today)
+            assert row is not None
+            self._stale = row["stale"] > 0
+        return self._stale
+
+
+def _moments(asked: Asked, span: Span, values: dict[str, object]) -> str:
+    """The span as a condition on a moment, with a day to spare."""
+    first, last = f"t{len(values)}", f"t{len(values) + 1}"
+    values[first] = start_of(span.first - _DAY, asked.time_zone)
+    values[last] = start_of(span.last + 2 * _DAY, asked.time_zone)
+    return f"BETWEEN :{first}::timestamptz AND :{last}::timestamptz"
+
+
+def _days(span: Span, values: dict[str, object]) -> str:
+    first, last = f"t{len(values)}", f"t{len(values) + 1}"
+    values[first], values[last] = span.first, span.last
+    return f"BETWEEN :{first}::date AND :{last}::date"
+
+
+def _by_fields(asked: Asked, turned: Turned, values: dict[str, object]) -> list[str]:
+    found = []
+    for name, span in turned.fields:
+        spec = asked.catalogue.get(name)
+        assert spec is not None
+        own = f"t{len(values)}"
+        values[own] = name.partition(".")[2]
+        within = _moments(asked, span, values) if spec.type == "moment" else _days(span, values)
+        read = column(spec, own)
+        found.append(f"SELECT c.customer_id FROM customers c WHERE c.tenant_id = :tenant AND {read} {within}")
+    return found
+
+
+def _by_birthdays(turned: Turned, values: dict[str, object]) -> list[str]:
+    if not turned.birthdays:
+        return []
+    values["days"] = sorted(month * 100 + day for month, day in turned.birthdays)
+    number = "(extract(month FROM c.birth_date) * 100 + extract(day FROM c.birth_date))::int"
+    return [f"SELECT c.customer_id FROM customers c WHERE c.tenant_id = :tenant AND {number} = ANY (:days::int[])"]
+
+
+def _by_purchases(asked: Asked, span: Span, values: dict[str, object]) -> list[str]:
+    ordered, refunded = _moments(asked, span, values), _days(span, values)
+    return [
+        f"SELECT o.customer_id FROM orders o WHERE o.tenant_id = :tenant AND o.ordered_at {ordered}",
+        f"SELECT f.customer_id FROM refunds f WHERE f.tenant_id = :tenant AND f.refunded_on {refunded}",
+    ]
