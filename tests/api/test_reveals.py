@@ -265,6 +265,23 @@ def test_no_crawler_sees_more_than_the_budget(database: TestDatabase, seed: int)
     in_the_api(database, scenario)
 
 
+def test_looks_at_the_same_moment_wait_for_each_other(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        anna = await api.client(reach="own")
+        *spent, first, second = await customers_of(api, anna.principal, 11)
+        assert {(await _reveal(anna, one)).status_code for one in spent} == {200}
+        async with api.tenant.uow.begin(anna.principal) as tx:
+            async with tx.reveals.turn():
+                assert (await tx.reveals.take([first])).fresh == 1
+            waiting = asyncio.ensure_future(_reveal(anna, second))
+            done, _ = await asyncio.wait({waiting}, timeout=0.3)
+            assert not done
+            await tx.commit()
+        assert (await waiting).status_code == 429
+
+    in_the_api(database, scenario)
+
+
 def test_without_the_lock_a_crowd_of_requests_overdraws(
     database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

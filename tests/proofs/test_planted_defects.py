@@ -29,7 +29,12 @@ _STRANGER = "tests/db/test_strangers_state.py"
 _UNSEEN = "tests/access/test_unseen.py"
 _MASS = "tests/access/test_mass_assignment.py::test_every_object_that_is_sent_refuses_what_it_does_not_know"
 _FORGED = "tests/api/test_access.py::test_a_forged_token_opens_nothing"
+_FORGERIES = "tests/api/test_forged_tokens.py"
 _REACH = "tests/db/test_row_access.py::test_each_reach_sees_its_rows_and_no_others"
+_SEALS = "tests/db/test_audit_seals.py"
+_APPROVALS = "tests/api/test_export_approvals.py"
+_MIGRATION = f"{_APPROVALS}::test_a_migration_needs_two_others_and_is_whole_and_exact"
+_ANTIVIRUS = "tests/api/test_antivirus.py"
 _CARD = "migrations/versions/2026-11-22-1710_read_in_one_trip.py"
 
 
@@ -223,6 +228,223 @@ DEFECTS = [
         'shown |= {"customer_id": None, ',
         "shown |= {",
         _UNSEEN,
+    ),
+    _defect(
+        "an unknown signature is taken",
+        "service/api/tokens.py",
+        'raise InvalidToken("The signature of the token does not match.")',
+        "pass",
+        _FORGED,
+    ),
+    _defect(
+        "what somebody else issued is taken",
+        "service/api/tokens.py",
+        'raise InvalidToken("The token was issued by somebody else.")',
+        "pass",
+        _FORGERIES,
+    ),
+    _defect(
+        "a token that was taken back goes on working",
+        "service/db/directory.py",
+        'if row["revoked"]:',
+        "if False:",
+        "tests/api/test_revocations.py",
+    ),
+    _defect(
+        "blocked people go on working",
+        "service/db/directory.py",
+        'row is None or row["state"] == "blocked"',
+        "row is None",
+        "tests/api/test_access.py",
+    ),
+    _defect(
+        "nobody is held to a rate",
+        "service/api/quotas.py",
+        "if left < 0:",
+        "if False:",
+        "tests/api/test_edge.py::test_a_caller_has_so_many_requests_a_minute_whatever_token_he_uses",
+    ),
+    _defect(
+        "looks in clear do not wait for each other",
+        "service/db/reveals.py",
+        "return f\"SELECT pg_advisory_xact_lock(hashtextextended('reveals {principal.tenant_id}{whose}', 0))\"",
+        'return ""',
+        "tests/api/test_reveals.py::test_looks_at_the_same_moment_wait_for_each_other",
+    ),
+    _defect(
+        "the budget of looks is off",
+        "service/domain/reveals/budget.py",
+        "if more > account.left] if more else []",
+        "if False]",
+        "tests/api/test_reveals.py::test_a_person_sees_half_a_days_budget_in_an_hour_and_is_told_when_there_is_more",
+    ),
+    _defect(
+        "the access report takes from no budget",
+        "service/domain/privacy/service.py",
+        "(await take(tx.reveals, principal, [customer_id])).reached",
+        "(await tx.reveals.take([customer_id])).reached",
+        "tests/api/test_reveals.py::test_the_report_to_a_person_takes_from_the_same_budget",
+    ),
+    _defect(
+        "people who leave keep their budget",
+        "service/domain/reveals/budget.py",
+        "if principal.leaving:",
+        "if False:",
+        "tests/api/test_reveals.py::test_whoever_leaves_has_a_tenth_and_the_report_to_a_person_is_no_way_around",
+    ),
+    _defect(
+        "terms are not asked for",
+        "service/api/routing.py",
+        "            require_terms(principal)\n",
+        "            pass\n",
+        "tests/api/test_terms.py::test_no_operation_answers_before_the_current_terms_are_accepted",
+    ),
+    _defect(
+        "old terms are good for ever",
+        "service/db/directory.py",
+        'current == row["terms_accepted"]',
+        'row["terms_accepted"]',
+        "tests/api/test_terms.py",
+    ),
+    _defect(
+        "an audit row that can't be written is let go",
+        "service/db/journal.py",
+        "            raise AuditUnwritable from error\n",
+        "            pass\n",
+        "tests/api/test_audit_closed.py",
+    ),
+    _defect(
+        "a look in clear leaves no audit row",
+        "service/domain/reveals/service.py",
+        'await tx.journal.audit("contacts.reveal", "customer", customer_id, reason=reason, **told)',
+        "pass",
+        "tests/api/test_audit_coverage.py",
+    ),
+    _defect(
+        "seals are not chained",
+        "service/domain/audit/chain.py",
+        "hashlib.sha256(before + sealed)",
+        "hashlib.sha256(sealed)",
+        _SEALS,
+    ),
+    _defect(
+        "who acts for the tenant writes seals",
+        "migrations/versions/2026-11-22-1940_seal_audit.py",
+        "GRANT SELECT ON audit_seals TO {TENANT}",
+        "GRANT SELECT, INSERT ON audit_seals TO {TENANT}",
+        f"{_SEALS}::test_nobody_but_the_sealer_writes_seals_and_he_changes_none",
+    ),
+    _defect(
+        "one agrees to his own export",
+        "service/domain/exports/approvals.py",
+        "export.staff_id == principal.staff_id or not _fit(principal)",
+        "not _fit(principal)",
+        f"{_APPROVALS}::test_who_asked_or_cannot_see_the_records_or_has_no_right_decides_nothing",
+    ),
+    _defect(
+        "one agrees to his own export in the database",
+        "migrations/versions/2026-11-22-1930_govern_exports.py",
+        " AND e.staff_id <> {SUBJECT})",
+        ")",
+        f"{_APPROVALS}::test_nobody_agrees_to_his_own_export_in_the_database_either",
+    ),
+    _defect(
+        "no export needs a word",
+        "service/domain/exports/agreement.py",
+        "return 1 if rows and",
+        "return 0 if rows and",
+        f"{_APPROVALS}::test_above_the_threshold_nothing_leaves_before_another_person_agrees",
+    ),
+    _defect(
+        "an export grows after it was agreed to",
+        "service/domain/exports/agreement.py",
+        "return now > agreed + max(_FEW, int(agreed * _SHARE))",
+        "return False",
+        f"{_APPROVALS}::test_what_grew_after_it_was_agreed_to_is_asked_again",
+    ),
+    _defect(
+        "a link opens twice",
+        "service/db/leaving.py",
+        "AND used_at IS NULL AND expires_at > now()",
+        "AND expires_at > now()",
+        f"{_APPROVALS}::test_a_file_is_handed_out_once_and_a_link_works_once_for_its_maker",
+    ),
+    _defect(
+        "a file is fetched again without a link",
+        "service/domain/exports/delivery.py",
+        "raise ExportFetched",
+        "pass",
+        f"{_APPROVALS}::test_a_file_is_handed_out_once_and_a_link_works_once_for_its_maker",
+    ),
+    _defect(
+        "the file of another is fetched",
+        "service/domain/exports/delivery.py",
+        "raise ExportOfAnother",
+        "pass",
+        f"{_APPROVALS}::test_a_file_is_handed_out_once_and_a_link_works_once_for_its_maker",
+    ),
+    _defect(
+        "a file is fetched with fewer rights than it was asked for with",
+        "service/domain/exports/delivery.py",
+        "check_fetch(principal, stored.scopes, clear=stored.clear)",
+        "pass",
+        "tests/db/test_exports.py",
+    ),
+    _defect(
+        "a migration needs one word",
+        "service/domain/exports/agreement.py",
+        "        return 2\n",
+        "        return 1\n",
+        _MIGRATION,
+    ),
+    _defect(
+        "a migration of a narrow reach",
+        "service/domain/exports/policy.py",
+        "raise MigrationNeedsAll",
+        "pass",
+        _MIGRATION,
+    ),
+    _defect(
+        "a page of records is as long as one likes",
+        "service/api/paging.py",
+        "else min(limit, _RECORDS)",
+        "else limit",
+        "tests/api/test_bulk_channels.py",
+    ),
+    _defect(
+        "a scanner that can't be reached has found nothing",
+        "service/scanning/clamd.py",
+        'return NotScanned(reason="clamd could not be reached")',
+        "return Clean()",
+        _ANTIVIRUS,
+    ),
+    _defect(
+        "noise of a scanner is a verdict",
+        "service/scanning/clamd.py",
+        'return NotScanned(reason="clamd gave no verdict")',
+        "return Clean()",
+        _ANTIVIRUS,
+    ),
+    _defect(
+        "what waits for the scanner is read",
+        "service/domain/ingestion/quarantine.py",
+        'return run.state == "quarantined" or (self._scanner.on and run.verdict != "clean")',
+        "return False",
+        _ANTIVIRUS,
+    ),
+    _defect(
+        "canaries are looked at in peace",
+        "service/domain/reveals/service.py",
+        'await tx.leaks.touched(taking.reached, by="reveal")',
+        "pass",
+        "tests/api/test_leaks.py::test_a_canary_seen_in_clear_raises_a_signal_with_the_answer",
+    ),
+    _defect(
+        "managers know the canaries",
+        "migrations/versions/2026-11-22-1950_signal_leaks.py",
+        'op.execute(f"GRANT {privileges} ON {table} TO {WATCH}")',
+        'op.execute(f"GRANT {privileges} ON {table} TO {WATCH}, clientbase_own")',
+        _LINT,
     ),
 ]
 
