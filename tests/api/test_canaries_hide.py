@@ -23,10 +23,11 @@ _CITIES = ("Казань", "Москва", "Тула", "Пермь", "Омск",
 _RANGES = ("912345", "903555", "926100", "916777")
 _DOMAINS = ("example.com", "example.org", "mail.example.net")
 _SIZE = 700
+_AT_ONCE = 1_000
 
 
-def base(rng: random.Random) -> Iterator[dict[str, Any]]:
-    numbers = rng.sample(range(1_000, 90_000), _SIZE)
+def base(rng: random.Random, size: int) -> Iterator[dict[str, Any]]:
+    numbers = rng.sample(range(1_000, 90_000), size)
     for number in numbers:
         woman = rng.random() < 0.5
         family = rng.choice(_STEMS) + ("а" if woman else "")
@@ -115,40 +116,48 @@ async def cards(api: Api, client: Client) -> list[dict[str, Any]]:
     ]
 
 
+async def guessed(api: Api, size: int) -> tuple[float, float, str]:
+    """How well a classifier tells so many canaries from as many customers (0.5 is a coin's guess), how well where two
+    canaries in five have a tell, and by what it tells them."""
+    rng = random.Random(15)
+    anna, head = await api.client(reach="own"), await api.client()
+    items = list(base(rng, size))
+    for first in range(0, size, 100):
+        part = items[first : first + 100]
+        made = await anna.post("/v1/customers/batch", json={"items": part})
+        assert made.json()["created"] == len(part), made.text
+    for first in range(0, size, _AT_ONCE):
+        body = {"curator_id": str(anna.principal.staff_id), "count": min(_AT_ONCE, size - first)}
+        planted = await head.post("/v1/canaries", json=body)
+        assert planted.json()["planted"] == body["count"], planted.text
+    canaries = {one["customer_id"] for one in await all_canaries(head)}
+    everything = await cards(api, anna)
+    times = sorted(one["created_at"] for one in everything)
+    assert len(everything) == 2 * size
+    began, ended = (datetime.fromisoformat(one).timestamp() for one in (times[0], times[-1]))
+
+    def moment(text: str) -> float:
+        return (datetime.fromisoformat(text).timestamp() - began) / max(ended - began, 1e-9)
+
+    rng.shuffle(everything)
+    told = [(set(signs(card, moment)), card["customer_id"] in canaries) for card in everything]
+    real, false = [one for one, canary in told if not canary], [one for one, canary in told if canary]
+    tell = [one | {"tell"} if number % 5 < 2 else one for number, one in enumerate(false)]
+    by = sorted(_learned(real, false).items(), key=lambda one: -abs(one[1]))[:12]
+    return auc(real, false), auc(real, tell), str(by)
+
+
 def test_a_classifier_guesses_canaries_no_better_than_a_coin(database: TestDatabase) -> None:
     async def scenario(api: Api) -> None:
-        rng = random.Random(15)
-        anna, head = await api.client(reach="own"), await api.client()
-        items = list(base(rng))
-        for first in range(0, _SIZE, 100):
-            part = items[first : first + 100]
-            made = await anna.post("/v1/customers/batch", json={"items": part})
-            assert made.json()["created"] == len(part), made.text
-        body = {"curator_id": str(anna.principal.staff_id), "count": _SIZE}
-        planted = await head.post("/v1/canaries", json=body)
-        assert planted.json()["planted"] == _SIZE, planted.text
-        canaries = {one["customer_id"] for one in await _listed(head)}
-        everything = await cards(api, anna)
-        times = sorted(one["created_at"] for one in everything)
-        assert len(everything) == 2 * _SIZE
-        began, ended = (datetime.fromisoformat(one).timestamp() for one in (times[0], times[-1]))
-
-        def moment(text: str) -> float:
-            return (datetime.fromisoformat(text).timestamp() - began) / max(ended - began, 1e-9)
-
-        rng.shuffle(everything)
-        told = [(set(signs(card, moment)), card["customer_id"] in canaries) for card in everything]
-        real, false = [one for one, canary in told if not canary], [one for one, canary in told if canary]
-        found = auc(real, false)
-        assert 0.45 <= found <= 0.55, (found, sorted(_learned(real, false).items(), key=lambda one: -abs(one[1]))[:12])
-        # A tell of two canaries in five is enough to be found.
-        tell = [one | {"tell"} if number % 5 < 2 else one for number, one in enumerate(false)]
-        assert auc(real, tell) > 0.55
+        found, with_a_tell, by = await guessed(api, _SIZE)
+        # Chance alone moves it by two hundredths; the proof with five thousand is stricter.
+        assert 0.42 <= found <= 0.58, (found, by)
+        assert with_a_tell > 0.6
 
     in_the_api(database, scenario)
 
 
-async def _listed(head: Client) -> list[dict[str, Any]]:
+async def all_canaries(head: Client) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     cursor = None
     while True:

@@ -224,16 +224,17 @@ def steal(made: Company, manager: Manager, shape: Shape, start: int, rng: random
     wanted = rng.sample(range(manager.base), manager.base) + colleagues
     whole, taken = len(wanted), set[int]()
     caught: tuple[str, float] | None = None
-    last = min(start + 1 + 7 * (shape.days + 4) // 5, len(manager.days))
     worked = 0
-    for number in range(start + 1, last):
+    for number in range(start + 1, len(manager.days)):
+        if worked == shape.days:
+            break
         honest = manager.days[number]
-        if not honest.worked or worked == shape.days:
+        ledger.open_day()
+        if not honest.worked:
             continue
         worked += 1
         leaving = shape.leaves_after is not None and worked > shape.leaves_after
         a_day, a_month = budget(manager.base, leaving=leaving)
-        ledger.open_day()
         for record in _own_work(manager, honest, rng):
             ledger.look(record)
         stolen = 0
@@ -284,17 +285,20 @@ def _overlaid(shape: Shape, honest: Day, stolen: int, reveals: int, covered: int
     )
 
 
-def thefts(made: Company, *, how_many: int, seed: int) -> list[Theft]:
+def thefts(made: Company, *, how_many: int, seed: int, shapes: Sequence[Shape] = SHAPES) -> list[Theft]:
     """As many of each shape, by managers who have been there for a while, on days drawn by the seed."""
     rng = random.Random(seed)
     settled = [manager for manager in made.managers if manager.starts == 0]
     days = len(made.peers)
     found = []
-    for number in range(how_many):
-        shape = SHAPES[number % len(SHAPES)]
+    while len(found) < how_many:
+        shape = shapes[len(found) % len(shapes)]
         latest = max(days - 7 * shape.days // 5 - 8, 61)
         starts = [day for day in sorted(settled[0].ledgers) if 60 <= day <= latest]
-        found.append(steal(made, rng.choice(settled), shape, rng.choice(starts), rng))
+        theft = steal(made, rng.choice(settled), shape, rng.choice(starts), rng)
+        # Who is on holiday to the end takes nothing: no theft.
+        if theft.left_in_all:
+            found.append(theft)
     return found
 
 
