@@ -42,6 +42,7 @@ from service.domain.privacy.service import PrivacyService
 from service.domain.reveals.service import RevealService
 from service.domain.rules.service import RuleService
 from service.domain.segmentation.abc_service import AbcService
+from service.domain.segmentation.rfm_keeping import RfmService
 from service.domain.segmentation.service import SegmentationService
 from service.domain.segments.refreshing import SegmentRefresher
 from service.domain.segments.service import SegmentService
@@ -217,6 +218,7 @@ async def build_container(settings: Settings) -> Container:
         attributes=AttributeService(uow),
         orders=OrderService(uow, clock),
         segmentation=SegmentationService(uow, clock),
+        rfm=RfmService(uow, clock),
         abc=AbcService(uow, clock),
         rules=rules,
         segments=SegmentService(uow),

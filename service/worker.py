@@ -11,6 +11,7 @@ from service.bootstrap import build_container, database_url
 from service.db.jobs import ENTRYPOINT, listen, queries
 from service.jobs.runner import queue_manager, work
 from service.jobs.segmenting import keep_refreshed
+from service.jobs.snapshotting import keep_snapshots
 from service.jobs.sweeping import keep_swept
 from service.jobs.watching import keep_delivering, keep_judging
 from service.settings import Settings
@@ -36,6 +37,7 @@ async def _run(settings: Settings) -> None:
     watching = [
         asyncio.create_task(keep_judging(container.evaluation.evaluate, manager.shutdown)),
         asyncio.create_task(keep_delivering(container.observatory, container.webhook, manager.shutdown)),
+        asyncio.create_task(keep_snapshots(container.observatory.tenants, container.services.rfm, manager.shutdown)),
         asyncio.create_task(keep_refreshed(container.segments.refresh, manager.shutdown)),
     ]
     try:

@@ -16,10 +16,15 @@ from service.api.routing import Caller, operation, router
 from service.api.schemas import Currency, Input, Micros, Page, as_json, money
 from service.domain.access import Scope
 from service.domain.money import to_micros
+from service.domain.rules.errors import BadRule, FieldClosed
+from service.domain.segmentation.basis import WindowInvalid
 from service.domain.segmentation.rfm import Method, Monetary, RfmScheme, RfmSchemeInvalid, Thresholds
+from service.domain.segmentation.rfm_schemes import NoScheme, OfScheme
 from service.domain.segmentation.service import UnknownGroup
 
 routes = router("segmentation")
+# What a saved scheme may be refused for when it is used.
+SCHEME_PROBLEMS = (NoScheme, WindowInvalid, BadRule, FieldClosed)
 Share = Annotated[str | None, Field(description="A share of the whole as a decimal string, 0…1; null of nothing.")]
 
 
@@ -38,7 +43,14 @@ class Window(Input):
 _Cuts = Annotated[str, Field(pattern=r"^-?[0-9.]+(,-?[0-9.]+)*$", max_length=300)]
 
 
+# What a saved scheme has decided.
+_OF_A_SCHEME = {
+    "window", "currency", "method", "monetary", "trimmed", "recency_days", "frequency", "monetary_cuts",
+}  # fmt: skip
+
+
 class RfmQuery(Window):
+    scheme_id: UUID | None = Field(None, description="A saved scheme; beside it only `as_of` may be given.")
     method: Method = Method.QUANTILE
     monetary: Monetary = Monetary.SUM
     trimmed: Annotated[Decimal, Field(ge=0, lt=Decimal("0.5"), decimal_places=4)] = Decimal(0)
@@ -47,7 +59,11 @@ class RfmQuery(Window):
     monetary_cuts: _Cuts | None = Field(None, description="Thresholds in money: 1000,5000,20000,100000.")
 
     @property
-    def scheme(self) -> RfmScheme:
+    def scheme(self) -> RfmScheme | OfScheme:
+        if self.scheme_id is not None:
+            if spoken := self.model_fields_set & _OF_A_SCHEME:
+                raise RfmSchemeInvalid("A saved scheme says this itself.", pointer=f"/{min(spoken)}")
+            return OfScheme(scheme_id=self.scheme_id, as_of=self.as_of)
         return RfmScheme(
             method=self.method,
             monetary=self.monetary,
@@ -139,6 +155,7 @@ class RfmOut(BaseModel):
                     "cuts": {"recency_days": [3], "frequency": [1], "monetary": ["1490.00"]},
                     "undistinguished": ["recency", "frequency", "monetary"],
                     "excluded_orders": {"other_currencies": 0, "after_as_of": 0},
+                    "scheme": None,
                 }
             ]
         }
@@ -159,6 +176,7 @@ class RfmOut(BaseModel):
     cuts: RfmCuts
     undistinguished: list[str]
     excluded_orders: RfmExcluded
+    scheme: str | None = Field(description="The name of the saved scheme.")
 
 
 class RfmCustomerOut(BaseModel):
@@ -187,7 +205,7 @@ def texts(value: Any) -> Any:
     "/rfm",
     response_model=RfmOut,
     summary="RFM report",
-    **operation("rfm.report", Scope.SEGMENTS_READ, problems=(RfmSchemeInvalid,)),
+    **operation("rfm.report", Scope.SEGMENTS_READ, problems=(RfmSchemeInvalid, *SCHEME_PROBLEMS)),
 )
 async def rfm_report(query: Annotated[RfmQuery, Query()], principal: Caller, services: Wired) -> Response:
     """Groups of customers by recency, frequency and money spent, over what you may see."""
@@ -205,7 +223,11 @@ async def rfm_report(query: Annotated[RfmQuery, Query()], principal: Caller, ser
     "/rfm/customers",
     response_model=Page[RfmCustomerOut],
     summary="Customers of an RFM group or cell",
-    **operation("rfm.customers", Scope.SEGMENTS_READ, problems=(RfmSchemeInvalid, UnknownGroup, BadCursor)),
+    **operation(
+        "rfm.customers",
+        Scope.SEGMENTS_READ,
+        problems=(RfmSchemeInvalid, UnknownGroup, BadCursor, *SCHEME_PROBLEMS),
+    ),
 )
 async def rfm_customers(query: Annotated[RfmCustomersQuery, Query()], principal: Caller, services: Wired) -> Response:
     """Who is in a group, or has given scores, with the values behind them."""

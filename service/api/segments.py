@@ -24,7 +24,7 @@ from service.domain.rules.printing import printed
 routes = router("segments")
 _NOT_YET = [
     "Distance from a point: addresses have no coordinates.",
-    "Letters and groups of RFM, classes of ABC and XYZ: there are no snapshots of them yet.",
+    "Classes of ABC and XYZ: there are no snapshots of them yet.",
     "Quality scores.",
 ]
 

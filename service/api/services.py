@@ -40,6 +40,8 @@ from service.domain.reveals.service import RevealService
 from service.domain.rules.ports import RulesTransaction
 from service.domain.rules.service import RuleService
 from service.domain.segmentation.abc_service import AbcService
+from service.domain.segmentation.ports import RfmTransaction
+from service.domain.segmentation.rfm_keeping import RfmService
 from service.domain.segmentation.service import SegmentationService
 from service.domain.segments.ports import SegmentsTransaction
 from service.domain.segments.service import SegmentService
@@ -57,9 +59,10 @@ class ApiTransaction(
     ExportsTransaction,
     AroundTransaction,
     PrivacyTransaction,
-    RulesTransaction,
+    RfmTransaction,
     RevealsTransaction,
     SegmentsTransaction,
+    RulesTransaction,
     Protocol,
 ):
     """Everything that endpoints may read without a service in between."""
@@ -149,6 +152,7 @@ class Services:
     attributes: AttributeService
     orders: OrderService
     segmentation: SegmentationService
+    rfm: RfmService
     abc: AbcService
     rules: RuleService
     segments: SegmentService

@@ -13,6 +13,7 @@ from service.domain.errors import (
 )
 from service.domain.money import TooPrecise
 from service.domain.orders.errors import OrderIdTaken
+from service.domain.segmentation.rfm_snapshots import SnapshotUnderWay
 
 # Keys are the constraint names of the metadata's naming convention.
 _CONSTRAINTS: dict[str, type[DomainError]] = {
@@ -22,6 +23,8 @@ _CONSTRAINTS: dict[str, type[DomainError]] = {
     "fk_orders_customers_tenant_id_customer_id": CustomerHasOrders,
     "fk_refunds_customers_tenant_id_customer_id": CustomerHasOrders,
     "pk_contact_details": ContactKnown,
+    "pk_rfm_snapshots": SnapshotUnderWay,
+    "pk_rfm_scores": SnapshotUnderWay,
 }
 
 

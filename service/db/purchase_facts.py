@@ -5,7 +5,7 @@ due; customers of whom that is not true, and every window, are summed from order
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from service.domain.segmentation.rfm import Monetary
 
@@ -28,18 +28,34 @@ STATE = f"""SELECT {" + ".join(_COUNTS)} AS stale,
 class Source:
     """Where the sums come from: orders in a window, all orders, or totals (some of them stale).
 
-    `narrow` starts from the customers in reach instead of the whole tenant.
+    `narrow` starts from the customers in reach instead of the whole tenant; `among` is a condition on records `c`.
     """
 
     windowed: bool
     afresh: bool
     stale: bool
     narrow: bool
+    among: str = ""
 
 
-@cache
+@lru_cache(maxsize=256)
 def facts(source: Source, *, returns_only: bool = False, sample: str = "") -> str:
     """SELECT customer_id, last_on, orders, revenue; with `returns_only` also of those who only brought back."""
+    found = _of_everybody(source, returns_only, sample)
+    if not source.among:
+        return found
+    return f"""SELECT s.customer_id, s.last_on, s.orders, s.revenue
+        FROM ({found}) s (customer_id, last_on, orders, revenue) WHERE s.customer_id IN ({members(source)})"""
+
+
+def members(source: Source) -> str:
+    """The ids of those whom the condition means; an erased record is nobody any more."""
+    return (
+        f"SELECT c.customer_id FROM customers c WHERE c.tenant_id = :tenant AND c.erased_at IS NULL AND {source.among}"
+    )
+
+
+def _of_everybody(source: Source, returns_only: bool, sample: str) -> str:
     if source.windowed or source.afresh:
         return _from_orders(source, "", returns_only)
     kept = _from_totals(source, returns_only, sample)

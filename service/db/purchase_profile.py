@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate, chain
 from typing import Any
 
@@ -107,7 +107,7 @@ def cell_of(row: Sequence[Any], r: int = 0, f: int = 0, m: int | None = None) ->
     )
 
 
-@cache
+@lru_cache(maxsize=256)
 def exact_statement(source: Source, monetary: Monetary) -> Statement:
     quantiles = ", ".join(
         f"percentile_disc(:fractions::float8[]) WITHIN GROUP (ORDER BY {value}) AS {letter}, "

@@ -23,6 +23,11 @@ _READ: Mapping[str, str] = {
     "curator": "c.curator_id",
     "team": "c.team_id",
 }
+# The latest snapshot of the scheme that rules ask for: one new order moves everybody's cuts, and no segment flickers.
+_SCORED = """rfm_snapshots p JOIN rfm_scores e ON e.tenant_id = p.tenant_id AND e.snapshot_id = p.snapshot_id
+    WHERE p.tenant_id = :tenant AND p.snapshot_id = (SELECT x.snapshot_id FROM rfm_snapshots x
+        WHERE x.tenant_id = :tenant AND x.in_rules AND NOT x.dropped ORDER BY x.as_of DESC, x.snapshot_id DESC LIMIT 1)
+    AND e.customer_id = c.customer_id"""
 # Values that are rows of other tables: FROM and WHERE of a record `c`, and the value. Read as sets, never row by row.
 ROWS: Mapping[str, tuple[str, str]] = {
     "external_ids": (
@@ -39,6 +44,10 @@ ROWS: Mapping[str, tuple[str, str]] = {
         f"({by_record()}) e WHERE e.customer_id = c.customer_id",
         f"(ARRAY[{_NAMED_DEPTHS}])[e.depth + 1]",
     ),
+    "rfm.r": (_SCORED, "e.r"),
+    "rfm.f": (_SCORED, "e.f"),
+    "rfm.m": (_SCORED, "e.m"),
+    "rfm.group": (_SCORED, "p.groups[e.group_no]"),
     MEMBER: (
         "segment_members e WHERE e.tenant_id = c.tenant_id AND e.customer_id = c.customer_id AND e.left_at IS NULL",
         "e.segment_id",

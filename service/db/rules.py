@@ -152,6 +152,9 @@ class _Compiler:
         of = "uuid" if clause.field == MEMBER else "text"
         if clause.op in ("missing", "present"):
             return _exists(source, clause.op == "present", holds)
+        spec = self.asked.catalogue.get(clause.field)
+        if spec is not None and spec.type == "number":
+            return _exists(f"{source} AND {self._compared(clause, spec, value)}", True, holds)
         wanted = clause.value if isinstance(clause.value, tuple) else (clause.value,)
         name = self.binder.bind(sorted(set(map(str, wanted))))
         if clause.op == "has_all":

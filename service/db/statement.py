@@ -44,6 +44,11 @@ def sql(source: str | ClauseElement) -> Statement:
     return _from_text(source) if isinstance(source, str) else _from_core(source)
 
 
+def renamed(source: str, prefix: str) -> str:
+    """SQL text whose parameters, the tenant aside, have a prefix: so that two of a kind fit into one statement."""
+    return _NAMED.sub(lambda one: one[0] if one[1] == "tenant" else f":{prefix}{one[1]}", source)
+
+
 def _from_text(source: str) -> Statement:
     names: list[str] = []
 

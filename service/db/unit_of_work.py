@@ -37,6 +37,7 @@ from service.db.portfolios import PgPortfolios
 from service.db.privacy import PgPrivacy
 from service.db.purchases import PgPurchases
 from service.db.reveals import PgReveals
+from service.db.rfm import PgRfmSchemes, PgRfmSnapshots
 from service.db.saved_segments import PgSavedSegments
 from service.db.segment_refreshing import PgSegmentRefreshing
 from service.db.segments import PgSegments
@@ -102,6 +103,14 @@ class PgTransaction(Transaction):
     @cached_property
     def purchases(self) -> PgPurchases:
         return PgPurchases(self.session)
+
+    @cached_property
+    def rfm_schemes(self) -> PgRfmSchemes:
+        return PgRfmSchemes(self.session)
+
+    @cached_property
+    def rfm_snapshots(self) -> PgRfmSnapshots:
+        return PgRfmSnapshots(self.session)
 
     @cached_property
     def terms(self) -> PgTerms:

@@ -70,6 +70,10 @@ def _field(name: str, of: Type, about: str, example: str, *choices: str) -> Fiel
     return FieldSpec(name=name, type=of, about=about, example=example, choices=choices)
 
 
+def _of_rfm(name: str, of: Type, about: str, example: str) -> FieldSpec:
+    return FieldSpec(name=f"rfm.{name}", type=of, about=about, example=example, scope=Scope.SEGMENTS_READ)
+
+
 RECORD: tuple[FieldSpec, ...] = (
     _field("kind", "code", "Person or organisation.", "kind = person", "person", "organisation"),
     _field(
@@ -109,6 +113,10 @@ RECORD: tuple[FieldSpec, ...] = (
         "contacts", "list", "Kinds of contacts that can be what they claim to be; never what stands in them.",
         "contacts has any (email, phone)", *(str(kind) for kind in ContactKind),
     ),
+    _of_rfm("r", "number", "Recency score of the tenant's latest snapshot.", "rfm.r >= 4"),
+    _of_rfm("f", "number", "Frequency score of the tenant's latest snapshot.", "rfm.f = 5"),
+    _of_rfm("m", "number", "Monetary score of the tenant's latest snapshot.", "rfm.m between 3 and 5"),
+    _of_rfm("group", "code", "RFM group of the tenant's latest snapshot.", 'rfm.group in ("champions", "loyal")'),
     FieldSpec(
         name=MEMBER, type="ids", about="Ids of the saved segments that the customer is in, as last computed.",
         example='segment has any ("019377a4-6c00-7000-8000-000000000001")', scope=Scope.SEGMENTS_READ,

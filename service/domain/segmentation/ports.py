@@ -7,13 +7,18 @@ from fractions import Fraction
 from typing import Protocol
 from uuid import UUID
 
-from service.domain.ports import Transaction
+from service.domain.idempotency import Idempotency
+from service.domain.ports import Journal
+from service.domain.rules.model import Asked
+from service.domain.rules.ports import RulesTransaction
 from service.domain.segmentation.abc_analysis import AbcFigures, AbcMeasure, AbcOver
 from service.domain.segmentation.basis import Basis
 from service.domain.segmentation.matrices import CellSum, Floors, ListedItem, ScoredSum, Wanted
-from service.domain.segmentation.rfm import Cuts, Distribution, Monetary, Tiles
+from service.domain.segmentation.rfm import Cuts, Distribution, Monetary, RfmScheme, Tiles
 from service.domain.segmentation.rfm_groups import Scores
-from service.domain.segmentation.rfm_report import Cell, Surroundings
+from service.domain.segmentation.rfm_report import Cell, CutsUsed, Surroundings
+from service.domain.segmentation.rfm_schemes import SavedScheme
+from service.domain.segmentation.rfm_snapshots import Moved, Snapshot
 from service.domain.segmentation.xyz_analysis import XyzScheme
 
 
@@ -53,6 +58,14 @@ class Purchases(Protocol):
         """Customers whose (r, f, m) is wanted, by id, from the one after `after`."""
         ...
 
+    async def among(self, population: Asked) -> "Purchases":
+        """The same of those alone whom a rule means."""
+        ...
+
+    async def of_customer(self, basis: Basis, customer_id: UUID) -> tuple[date | None, int, int] | None:
+        """Last day, counted orders and revenue of one customer (None, 0, 0 without any); None: not among them."""
+        ...
+
     async def surroundings(self, basis: Basis) -> Surroundings:
         """Who and what stand beside the population."""
         ...
@@ -80,6 +93,89 @@ class Purchases(Protocol):
         ...
 
 
-class PurchasesTransaction(Transaction, Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring:
+    """All that scores hang on: who and what is looked at, how, and between which cuts."""
+
+    scheme: RfmScheme
+    basis: Basis
+    scores: Cuts | Tiles
+    purchases: Purchases
+    name: str | None = None
+
+
+class RfmSchemes(Protocol):
+    """The tenant's saved schemes, by name."""
+
+    async def all(self) -> list[SavedScheme]: ...
+
+    async def one(self, scheme_id: UUID) -> SavedScheme | None: ...
+
+    async def add(self, scheme: SavedScheme) -> None:
+        """Raises NameTaken."""
+        ...
+
+    async def change(self, scheme: SavedScheme) -> None:
+        """Raises NameTaken."""
+        ...
+
+    async def drop(self, scheme_id: UUID) -> None:
+        """The scheme, and its snapshots with it."""
+        ...
+
+
+class RfmSnapshots(Protocol):
+    async def take(
+        self, scoring: Scoring, scheme_id: UUID | None, used: CutsUsed, *, in_rules: bool, scheduled: bool
+    ) -> Snapshot:
+        """Keep who scores what. Raises SnapshotUnderWay."""
+        ...
+
+    async def page(self, scheme_id: UUID | None, *, limit: int) -> list[Snapshot]:
+        """Those of a scheme (None: the usual one), the latest day first."""
+        ...
+
+    async def everything(self) -> list[Snapshot]: ...
+
+    async def one(self, snapshot_id: int) -> Snapshot | None: ...
+
+    async def at(self, scheme_id: UUID | None, day: date) -> Snapshot | None:
+        """The latest of the scheme that is of that day or before."""
+        ...
+
+    async def moves(self, before: Snapshot, after: Snapshot) -> list[Moved]:
+        """Customers in reach by their groups in both."""
+        ...
+
+    async def compare(self, one: Scoring, other: Scoring) -> list[Moved]:
+        """Customers in reach by their groups now under two schemes."""
+        ...
+
+    async def drop(self, snapshot_ids: Sequence[int]) -> None: ...
+
+    async def sweep(self, most: int) -> int:
+        """Take away scores of dropped snapshots, at most so many; how many."""
+        ...
+
+    async def here(self) -> tuple[str, str, bool]:
+        """The tenant's time zone and currency, and whether anybody has bought anything."""
+        ...
+
+
+class PurchasesTransaction(RulesTransaction, Protocol):
     @property
     def purchases(self) -> Purchases: ...
+
+    @property
+    def rfm_schemes(self) -> RfmSchemes: ...
+
+
+class RfmTransaction(PurchasesTransaction, Protocol):
+    @property
+    def rfm_snapshots(self) -> RfmSnapshots: ...
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def idempotency(self) -> Idempotency: ...

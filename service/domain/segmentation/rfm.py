@@ -69,26 +69,30 @@ class RfmScheme:
 
     def __post_init__(self) -> None:
         if not 2 <= self.bins <= _MOST_BINS:
-            raise RfmSchemeInvalid("Scores run from 1 to a number between 2 and 10.")
+            raise RfmSchemeInvalid("Scores run from 1 to a number between 2 and 10.", pointer="/bins")
         if self.groups.bins != self.bins:
-            raise RfmSchemeInvalid(f"The map of groups is for {self.groups.bins} scores, the scheme has {self.bins}.")
+            detail = f"The map of groups is for {self.groups.bins} scores, the scheme has {self.bins}."
+            raise RfmSchemeInvalid(detail, pointer="/groups")
         if not 0 <= self.trimmed_share < Fraction(1, 2) or self.trimmed_share.denominator > 10_000:
-            raise RfmSchemeInvalid("The trimmed share is at least 0, below 0.5, and has at most four decimals.")
+            detail = "The trimmed share is at least 0, below 0.5, and has at most four decimals."
+            raise RfmSchemeInvalid(detail, pointer="/trimmed")
         if (self.method is Method.THRESHOLDS) != (self.thresholds is not None):
-            raise RfmSchemeInvalid("Thresholds are given with the method `thresholds`, and only then.")
+            detail = "Thresholds are given with the method `thresholds`, and only then."
+            raise RfmSchemeInvalid(detail, pointer="/thresholds")
         if self.thresholds is not None:
             _check(self.thresholds, self.bins)
 
 
 def _check(thresholds: Thresholds, bins: int) -> None:
     letters = (thresholds.recency_days, thresholds.frequency, thresholds.monetary)
-    for name, values in zip(LETTERS, letters, strict=True):
+    for name, values in zip(("recency_days", "frequency", "monetary"), letters, strict=True):
         if len(set(values)) != bins - 1 or len(values) != bins - 1:
-            raise RfmSchemeInvalid(f"The letter {name} needs {bins - 1} different thresholds.")
+            detail = f"The letter {name} needs {bins - 1} different thresholds."
+            raise RfmSchemeInvalid(detail, pointer=f"/thresholds/{name}")
         if max(map(abs, values)) > _LARGEST:
-            raise RfmSchemeInvalid(f"A threshold of {name} is too large.")
+            raise RfmSchemeInvalid(f"A threshold of {name} is too large.", pointer=f"/thresholds/{name}")
     if not all(0 <= days <= _LONGEST for days in thresholds.recency_days):
-        raise RfmSchemeInvalid("Thresholds of recency are days from 0 to 100000.")
+        raise RfmSchemeInvalid("Thresholds of recency are days from 0 to 100000.", pointer="/thresholds/recency_days")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

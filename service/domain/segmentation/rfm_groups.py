@@ -48,6 +48,12 @@ class GroupMap:
         """The groups in the order in which the map first names them."""
         return tuple(dict.fromkeys(box.group for box in self.boxes))
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The number of the group (from 1, in the order of `names`) of each (r, f, m), m running fastest."""
+        places = {name: place for place, name in enumerate(self.names, 1)}
+        return tuple(places[self.group_of(*cell)] for cell in product(range(1, self.bins + 1), repeat=3))
+
     def group_of(self, r: int, f: int, m: int | None = None) -> str:
         """The one group of these scores."""
         return self._cells[(r, f, m) if self.by_monetary and m is not None else (r, f)]
@@ -56,20 +62,42 @@ class GroupMap:
 def _partition(bins: int, boxes: tuple[Box, ...]) -> dict[Scores, str]:
     letters = 3 if any(box.m for box in boxes) else 2
     every = list(product(range(1, bins + 1), repeat=letters))
-    named: dict[Scores, list[str]] = {cell: [] for cell in every}
-    outside = []
-    for box in boxes:
+    named: dict[Scores, list[int]] = {cell: [] for cell in every}
+    outside: dict[Scores, int] = {}
+    for place, box in enumerate(boxes):
         for cell in _cells_of(box, bins, letters):
-            named[cell].append(box.group) if cell in named else outside.append(cell)
-    gaps = [cell for cell in every if not named[cell]]
-    overlaps = [cell for cell in every if len(named[cell]) > 1]
-    if gaps or overlaps or outside:
-        raise GroupMapIncomplete(
-            gaps=[_spelled(cell) for cell in gaps],
-            overlaps=[{**_spelled(cell), "groups": named[cell]} for cell in overlaps],
-            outside=[_spelled(cell) for cell in sorted(set(outside))],
-        )
-    return {cell: groups[0] for cell, groups in named.items()}
+            if cell in named:
+                named[cell].append(place)
+            else:
+                outside.setdefault(cell, place)
+    if outside or any(len(places) != 1 for places in named.values()):
+        raise _incomplete(named, outside, boxes)
+    return {cell: boxes[places[0]].group for cell, places in named.items()}
+
+
+def _incomplete(
+    named: Mapping[Scores, list[int]], outside: Mapping[Scores, int], boxes: tuple[Box, ...]
+) -> GroupMapIncomplete:
+    """Every fault cell by cell; a pointer names the box that takes what another one has, or reaches too far."""
+    gaps = [cell for cell, places in named.items() if not places]
+    overlaps = {cell: places for cell, places in named.items() if len(places) > 1}
+    errors = [{"pointer": "/groups", "detail": f"No group takes the cell {_told(cell)}."} for cell in gaps]
+    errors += [
+        {"pointer": f"/groups/{place}", "detail": f"The cell {_told(cell)} is in /groups/{places[0]} already."}
+        for cell, places in overlaps.items()
+        for place in places[1:]
+    ]
+    errors += [
+        {"pointer": f"/groups/{place}", "detail": f"There is no cell {_told(cell)}."} for cell, place in outside.items()
+    ]
+    return GroupMapIncomplete(
+        gaps=[_spelled(cell) for cell in gaps],
+        overlaps=[
+            {**_spelled(cell), "groups": [boxes[place].group for place in places]} for cell, places in overlaps.items()
+        ],
+        outside=[_spelled(cell) for cell in sorted(outside)],
+        errors=errors,
+    )
 
 
 def _cells_of(box: Box, bins: int, letters: int) -> Iterable[Scores]:
@@ -80,6 +108,10 @@ def _cells_of(box: Box, bins: int, letters: int) -> Iterable[Scores]:
 
 def _spelled(cell: Scores) -> dict[str, object]:
     return dict(zip("rfm", cell, strict=False))
+
+
+def _told(cell: Scores) -> str:
+    return " ".join(f"{letter}={score}" for letter, score in zip("rfm", cell, strict=False))
 
 
 def _box(group: str, r: tuple[int, int], f: tuple[int, int]) -> Box:

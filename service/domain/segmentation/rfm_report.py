@@ -95,6 +95,8 @@ class RfmReport:
     cuts: CutsUsed
     undistinguished: tuple[str, ...]
     excluded_orders: ExcludedOrders
+    # The name of a saved scheme.
+    scheme: str | None = None
 
 
 def report(
@@ -105,6 +107,7 @@ def report(
     scores: Cuts | Tiles,
     surroundings: Surroundings,
     computed_at: datetime,
+    name: str | None = None,
 ) -> RfmReport:
     """The figures of the scored cells; every group of the map is there, empty ones too."""
     found = list(cells)
@@ -124,15 +127,17 @@ def report(
         prospects=surroundings.customers - surroundings.recorded,
         groups=_groups(found, scheme, population, revenue),
         grid=_grid(found, scheme),
-        cuts=_used(scores, basis.as_of),
+        cuts=cuts_used(scores, basis.as_of),
         undistinguished=scores.undistinguished if isinstance(scores, Cuts) else (),
         excluded_orders=ExcludedOrders(
             other_currencies=surroundings.orders_in_other_currencies, after_as_of=surroundings.orders_after_as_of
         ),
+        scheme=name,
     )
 
 
-def _used(scores: Cuts | Tiles, as_of: date) -> CutsUsed:
+def cuts_used(scores: Cuts | Tiles, as_of: date) -> CutsUsed:
+    """The cuts as people read them."""
     if isinstance(scores, Tiles):
         return CutsUsed(recency_days=(), frequency=(), monetary=())
     return CutsUsed(

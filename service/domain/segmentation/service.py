@@ -8,12 +8,14 @@ from uuid import UUID
 from service.domain.access import Principal
 from service.domain.errors import Rejected
 from service.domain.ports import Clock, UnitOfWork
-from service.domain.segmentation import rfm, rfm_report
+from service.domain.segmentation import rfm_report
 from service.domain.segmentation.basis import Basis
 from service.domain.segmentation.ports import PurchasesTransaction, ScoredCustomer
-from service.domain.segmentation.rfm import Cuts, Distribution, Method, RfmScheme, Tiles
+from service.domain.segmentation.rfm import RfmScheme
 from service.domain.segmentation.rfm_groups import Scores
 from service.domain.segmentation.rfm_report import RfmReport
+from service.domain.segmentation.rfm_schemes import OfScheme
+from service.domain.segmentation.scoring import scoring
 
 # A window or a past date goes to the orders themselves.
 _TIMEOUT_MS = 60_000
@@ -45,26 +47,30 @@ class SegmentationService:
         self._uow = uow
         self._clock = clock
 
-    async def rfm_report(self, principal: Principal, scheme: RfmScheme) -> RfmReport:
+    async def rfm_report(self, principal: Principal, wanted: RfmScheme | OfScheme) -> RfmReport:
         """The scored base in groups and cells."""
-        basis = self._basis(principal, scheme.currency, scheme.as_of, scheme.window_days)
+        today = self._clock.today(principal.time_zone)
         async with self._uow.begin(principal, snapshot=True, timeout_ms=_TIMEOUT_MS) as tx:
-            scores = await _scores(tx, basis, scheme)
-            cells = await tx.purchases.cells(basis, scheme.monetary, scores, by_monetary=scheme.groups.by_monetary)
-            surroundings = await tx.purchases.surroundings(basis)
+            found = await scoring(tx, principal, today, wanted)
+            by_monetary = found.scheme.groups.by_monetary
+            cells = await found.purchases.cells(
+                found.basis, found.scheme.monetary, found.scores, by_monetary=by_monetary
+            )
+            surroundings = await found.purchases.surroundings(found.basis)
         return rfm_report.report(
             cells,
-            scheme=scheme,
-            basis=basis,
-            scores=scores,
+            scheme=found.scheme,
+            basis=found.basis,
+            scores=found.scores,
             surroundings=surroundings,
             computed_at=self._clock.now(),
+            name=found.name,
         )
 
     async def rfm_customers(
         self,
         principal: Principal,
-        scheme: RfmScheme,
+        scheme: RfmScheme | OfScheme,
         *,
         group: str | None = None,
         r: int | None = None,
@@ -74,27 +80,14 @@ class SegmentationService:
         cursor: UUID | None = None,
     ) -> list[RfmCustomer]:
         """Customers of a group and of scores, by id; `cursor` is the last id of the page before."""
-        wanted = _wanted(scheme, group, r, f, m)
-        basis = self._basis(principal, scheme.currency, scheme.as_of, scheme.window_days)
+        today = self._clock.today(principal.time_zone)
         async with self._uow.begin(principal, snapshot=True, timeout_ms=_TIMEOUT_MS) as tx:
-            scores = await _scores(tx, basis, scheme)
-            found = await tx.purchases.scored(basis, scheme.monetary, scores, wanted, limit=limit, after=cursor)
-        return [_customer(one, scheme, basis) for one in found]
-
-    def _basis(self, principal: Principal, currency: str | None, as_of: date | None, window_days: int | None) -> Basis:
-        return Basis(
-            currency=currency or principal.currency,
-            as_of=as_of or self._clock.today(principal.time_zone),
-            window_days=window_days,
-        )
-
-
-async def _scores(tx: PurchasesTransaction, basis: Basis, scheme: RfmScheme) -> Cuts | Tiles:
-    if scheme.method is Method.NTILE:
-        return Tiles(bins=scheme.bins)
-    fractions = rfm.wanted_fractions(scheme)
-    distribution = await tx.purchases.distribution(basis, scheme.monetary, fractions) if fractions else Distribution()
-    return rfm.cuts(distribution, scheme, basis.as_of)
+            how = await scoring(tx, principal, today, scheme)
+            wanted = _wanted(how.scheme, group, r, f, m)
+            found = await how.purchases.scored(
+                how.basis, how.scheme.monetary, how.scores, wanted, limit=limit, after=cursor
+            )
+        return [_customer(one, how.scheme, how.basis) for one in found]
 
 
 def _wanted(scheme: RfmScheme, group: str | None, r: int | None, f: int | None, m: int | None) -> list[Scores]:

@@ -39,6 +39,11 @@ def test_gaps_and_overlaps_are_listed_cell_by_cell() -> None:
         "gaps": [{"r": 2, "f": 2}],
         "overlaps": [{"r": 2, "f": 1, "groups": ["a", "b"]}],
         "outside": [{"r": 0, "f": 2}],
+        "errors": [
+            {"pointer": "/groups", "detail": "No group takes the cell r=2 f=2."},
+            {"pointer": "/groups/1", "detail": "The cell r=2 f=1 is in /groups/0 already."},
+            {"pointer": "/groups/2", "detail": "There is no cell r=0 f=2."},
+        ],
     }
 
 
