@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +37,10 @@ _CHOSEN = {
     ("leak_signals", "severity"): "notice",
     ("leak_signals", "state"): "open",
     ("orders", "status"): "paid",
+    ("rfm_schemes", "method"): "quantile",
+    ("rfm_schemes", "monetary"): "sum",
+    ("segments", "kind"): "static",
+    ("segments", "state"): "ready",
     ("staff", "state"): "active",
     ("staff", "kind"): "person",
 }
@@ -54,6 +59,7 @@ _MADE: tuple[tuple[type, Callable[[], Any]], ...] = (
 # What no role of a reach may write, and the role that does.
 WATCHED = ("canaries", "leak_signals", "staff_activity")
 WATCH = "clientbase_watch"
+_NUMBERS = count(1)
 Key = tuple[Any, ...]
 
 
@@ -89,7 +95,7 @@ def tables() -> Iterator[Table]:
     Seals are nobody's to write but the sealer's (tests/db/test_audit_seals.py).
     Looks at contacts and terms of use have tests of their own (tests/api/test_reveals.py, tests/api/test_terms.py).
     """
-    journals = ("audit", "audit_entries", "changes")
+    journals = ("audit", "audit_entries", "changes", "rfm_scores")
     apart = ("tenants", "audit_seals", "reveals", "terms", "terms_acceptances", *journals)
     yield from (table for table in metadata.sorted_tables if table.name not in apart)
     yield from (metadata.tables[name] for name in journals)
@@ -111,6 +117,8 @@ def _value(table: Table, column: Column[Any], known: Mapping[str, Any]) -> Any:
         return _CHOSEN[table.name, column.name]
     if column.name in known:
         return known[column.name]
+    if column.primary_key and isinstance(column.type, Integer):
+        return next(_NUMBERS)
     return next(make() for kind, make in _MADE if isinstance(column.type, kind))
 
 
