@@ -212,7 +212,7 @@ def _plain(given: Thresholds | None) -> dict[str, Any] | None:
     status_code=201,
     summary="Save an RFM scheme",
     **operation(
-        "rfm.schemes.create",
+        "rfm.create_scheme",
         Scope.SEGMENTS_WRITE,
         problems=(*_FAULTS, TooManySchemes, KeyReused, StillRunning, BadIdempotencyKey),
         requestBody={"content": {"application/json": {"example": _EXAMPLE}}},
@@ -228,7 +228,7 @@ async def create_scheme(body: RfmSchemeIn, principal: Caller, services: Wired, o
     "/rfm/schemes",
     response_model=Page[RfmSchemeOut],
     summary="List RFM schemes",
-    **operation("rfm.schemes.list", Scope.SEGMENTS_READ, takes_input=False),
+    **operation("rfm.list_schemes", Scope.SEGMENTS_READ, takes_input=False),
 )
 async def list_schemes(principal: Caller, services: Wired) -> Response:
     """All of the tenant's, at most fifty, by name."""
@@ -241,7 +241,7 @@ async def list_schemes(principal: Caller, services: Wired) -> Response:
     "/rfm/schemes/{scheme_id}",
     response_model=RfmSchemeOut,
     summary="Read an RFM scheme",
-    **operation("rfm.schemes.get", Scope.SEGMENTS_READ, problems=(NoScheme,)),
+    **operation("rfm.get_scheme", Scope.SEGMENTS_READ, problems=(NoScheme,)),
 )
 async def get_scheme(scheme_id: UUID, principal: Caller, services: Wired) -> Response:
     """One scheme, as it may be sent again."""
@@ -257,7 +257,7 @@ async def get_scheme(scheme_id: UUID, principal: Caller, services: Wired) -> Res
     response_model=RfmSchemeOut,
     summary="Change an RFM scheme",
     **operation(
-        "rfm.schemes.update",
+        "rfm.update_scheme",
         Scope.SEGMENTS_WRITE,
         problems=(NoScheme, SchemeInRules, *_FAULTS),
         requestBody={"content": {"application/json": {"example": {"name": "Розница", "in_rules": True}}}},
@@ -279,7 +279,7 @@ async def change_scheme(scheme_id: UUID, body: RfmSchemeChange, principal: Calle
     status_code=204,
     response_class=Response,
     summary="Delete an RFM scheme",
-    **operation("rfm.schemes.delete", Scope.SEGMENTS_WRITE, problems=(NoScheme, SchemeInRules, TenantReachNeeded)),
+    **operation("rfm.delete_scheme", Scope.SEGMENTS_WRITE, problems=(NoScheme, SchemeInRules, TenantReachNeeded)),
 )
 async def delete_scheme(scheme_id: UUID, principal: Caller, services: Wired) -> Response:
     """The scheme and its snapshots; not the one that rules ask for."""

@@ -161,7 +161,7 @@ def _asked(place: str | None) -> int | date | None:
     status_code=201,
     summary="Take an RFM snapshot",
     **operation(
-        "rfm.snapshots.take",
+        "rfm.take_snapshot",
         Scope.SEGMENTS_WRITE,
         problems=(
             TenantReachNeeded, SnapshotUnderWay, TooManySnapshots, KeyReused, StillRunning, BadIdempotencyKey,
@@ -180,7 +180,7 @@ async def take_snapshot(body: SnapshotIn, principal: Caller, services: Wired, on
     "/rfm/snapshots",
     response_model=Page[SnapshotOut],
     summary="List RFM snapshots",
-    **operation("rfm.snapshots.list", Scope.SEGMENTS_READ),
+    **operation("rfm.list_snapshots", Scope.SEGMENTS_READ),
 )
 async def list_snapshots(query: Annotated[SnapshotsQuery, Query()], principal: Caller, services: Wired) -> Response:
     """Those of a scheme, the latest day first."""

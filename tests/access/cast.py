@@ -15,7 +15,7 @@ Params = dict[str, str]
 _LINES = "order_id,customer_id,ordered_at,sku,quantity,unit_price\n{mark}o,{mark}c,2026-03-01 12:00:00,TEA,2,349.90\n"
 PORTFOLIO = {"customer", "order", "note", "interaction", "request", "link", "deputy"}
 MADE = {"import", "export", "job", "assignment", "erasure"}
-COMMON = {"signal", "staff", "channel", "cost", "attribute"}
+COMMON = {"segment", "scheme", "signal", "staff", "channel", "cost", "attribute"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -187,6 +187,17 @@ class Cast:
 
     async def _signal(self, holder: Person) -> Params:
         return {"signal_id": await a_signal(self.world.container.pool, self.head_of(holder).client.principal)}
+
+    async def _scheme(self, holder: Person) -> Params:
+        name = f"a scheme {secrets.token_hex(4)}" if holder.name != "alien" else f"{holder.mark} {secrets.token_hex(4)}"
+        made = await told(await self.head_of(holder).client.post("/v1/rfm/schemes", json={"name": name}))
+        return {"scheme_id": made["scheme_id"]}
+
+    async def _segment(self, holder: Person) -> Params:
+        mark = holder.mark if holder.name == "alien" else "a segment"
+        name = f"{mark} {secrets.token_hex(4)}"
+        made = await told(await holder.client.post("/v1/segments", json={"name": name}))
+        return {"segment_id": made["segment_id"]}
 
     async def _channel(self, holder: Person) -> Params:
         body = {"code": f"c-{secrets.token_hex(4)}", "name": "A fair", "kind": "advertising"}

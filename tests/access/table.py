@@ -74,8 +74,30 @@ segments.fields              | segments:read                  | own    | -      
 segments.parse               | segments:read                  | own    | -                    | 200  |        |
 segments.preview             | segments:read                  | own    | -                    | 200  |        |
 segments.explain             | segments:read                  | own    | customer#customer_id | 200  | 200    | 404
+segments.create              | segments:write                 | own    | -                    | 201  |        |
+segments.list                | segments:read                  | own    | -                    | 200  |        |
+segments.get                 | segments:read                  | own    | segment              | 200  | 200    | 404
+segments.update              | segments:write                 | own    | segment              | 200  | 200    | 404
+segments.delete              | segments:write                 | own    | segment              | 204  | 204    | 404
+segments.members             | segments:read+customers:read   | own    | segment              | 200  | 200    | 404
+segments.edit_members        | segments:write                 | own    | segment              | 200  | 200    | 404
+segments.history             | segments:read                  | own    | segment              | 200  | 200    | 404
+segments.freeze              | segments:write                 | own    | segment              | 201  | 201    | 404
+segments.explain_member      | segments:read                  | own    | segment              | 200  | 200    | 404
+segments.overlap             | segments:read                  | own    | segment#segment_ids  | 200  | 200    | 404
 rfm.report                   | segments:read                  | own    | -                    | 200  |        |
 rfm.customers                | segments:read                  | own    | -                    | 200  |        |
+rfm.chart                    | segments:read                  | own    | -                    | 200  |        |
+rfm.compare                  | segments:read                  | own    | -                    | 200  |        |
+rfm.migration                | segments:read                  | own    | -                    | 404  |        |
+rfm.next                     | segments:read                  | own    | customer             | 200  | 200    | 404
+rfm.list_snapshots           | segments:read                  | own    | -                    | 200  |        |
+rfm.take_snapshot            | segments:write                 | tenant | -                    | 201  |        |
+rfm.list_schemes             | segments:read                  | own    | -                    | 200  |        |
+rfm.create_scheme            | segments:write                 | tenant | -                    | 201  |        |
+rfm.get_scheme               | segments:read                  | own    | scheme               | 200  | 200    | 404
+rfm.update_scheme            | segments:write                 | tenant | scheme               | 200  | 200    | 404
+rfm.delete_scheme            | segments:write                 | tenant | scheme               | 204  | 204    | 404
 abc.report                   | segments:read                  | own    | -                    | 200  |        |
 abc.matrix                   | segments:read                  | own    | -                    | 200  |        |
 abc.items                    | segments:read                  | own    | -                    | 200  |        |

@@ -23,6 +23,7 @@ from tests.support import a_tenant
 _DOCUMENT = document(assemble())
 # An id in a path or a body: the operation that makes one, and where its answer names it.
 _MADE_BY = {
+    "add": ("customers.create", "customer_id"),
     "assignment_id": ("assignments.create", "assignment_id"),
     "channel_id": ("channels.create", "channel_id"),
     "confirm": ("customers.create", "customer_id"),
@@ -40,6 +41,8 @@ _MADE_BY = {
     "name": ("attributes.create", "name"),
     "note_id": ("notes.create", "note_id"),
     "order_id": ("orders.create", "order_id"),
+    "scheme_id": ("rfm.create_scheme", "scheme_id"),
+    "segment_id": ("segments.create", "segment_id"),
     "staff_id": ("staff.create", "staff_id"),
     "team_id": ("teams.create", "team_id"),
     "version": ("terms.publish", "version"),
@@ -50,6 +53,7 @@ _AFTER = {
     "assignments.create": ("customers.create",),
     "customers.unlink": ("customers.link",),
     "orders.create": ("customers.create",),
+    "rfm.migration": ("rfm.take_snapshot",),
     "orders.batch": ("customers.create",),
     "orders.put_by_external_id": ("customers.create",),
 }

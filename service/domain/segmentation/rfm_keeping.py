@@ -68,7 +68,7 @@ class RfmService:
                 raise TooManySchemes
             await tx.rfm_schemes.add(scheme)
             saved = await _scheme(tx, scheme.scheme_id)
-            await tx.journal.audit("rfm.schemes.create", "rfm_scheme", scheme.scheme_id, name=scheme.name)
+            await tx.journal.audit("rfm.create_scheme", "rfm_scheme", scheme.scheme_id, name=scheme.name)
             await tx.idempotency.remember(once, 201, {"scheme_id": str(scheme.scheme_id)})
             await tx.commit()
         return saved
@@ -82,7 +82,7 @@ class RfmService:
                 raise SchemeInRules
             await tx.rfm_schemes.change(scheme)
             saved = await _scheme(tx, scheme.scheme_id)
-            await tx.journal.audit("rfm.schemes.update", "rfm_scheme", scheme.scheme_id, name=scheme.name)
+            await tx.journal.audit("rfm.update_scheme", "rfm_scheme", scheme.scheme_id, name=scheme.name)
             await tx.commit()
         return saved
 
@@ -93,7 +93,7 @@ class RfmService:
             if (await _scheme(tx, scheme_id)).in_rules:
                 raise SchemeInRules
             await tx.rfm_schemes.drop(scheme_id)
-            await tx.journal.audit("rfm.schemes.delete", "rfm_scheme", scheme_id)
+            await tx.journal.audit("rfm.delete_scheme", "rfm_scheme", scheme_id)
             await tx.commit()
 
     async def take(
@@ -113,7 +113,7 @@ class RfmService:
             in_rules = await _for_rules(tx) == wanted.scheme_id
             taken = await tx.rfm_snapshots.take(found, wanted.scheme_id, used, in_rules=in_rules, scheduled=scheduled)
             if not scheduled:
-                await tx.journal.audit("rfm.snapshots.take", "rfm_snapshot", records=taken.customers)
+                await tx.journal.audit("rfm.take_snapshot", "rfm_snapshot", records=taken.customers)
             await tx.idempotency.remember(once, 201, {"snapshot_id": taken.snapshot_id})
             await tx.commit()
         return taken
