@@ -4,7 +4,7 @@ First a look at the first sign, which settles nearly all cells for a tenth of wh
 of half a microsecond; the bytes of the key are bound as `mark_<form>`.
 """
 
-from service.domain.exports.cells import NUMBER, PHONE, PHONE_SIGNS, PLAIN_STARTS, risky
+from service.domain.cells import NUMBER, PHONE, PHONE_SIGNS, PLAIN_STARTS, risky
 from service.domain.exports.marks import EMAIL, EVERY, Form
 from service.domain.exports.marks import PHONE as MARKED_PHONE
 from service.domain.exports.marks import PHONE_SIGNS as MARKED_SIGNS

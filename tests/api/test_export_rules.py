@@ -146,7 +146,7 @@ def test_own_fields_leave_harmless_and_come_back_as_they_were(database: TestData
         refused = await head.post("/v1/exports", json=body)
         assert problem(refused) == (422, "export-column-unknown")
         assert "attributes.tea" in refused.json()["detail"]
-        return [full | {"attributes.tea": str(_VALUES["tea"])}]
+        return [full]
 
     rows = in_the_api(database, taken_out)
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.db.export_cells import harmless
-from service.domain.exports.cells import PLAIN_STARTS, SKIPPED, TRIGGERS, neutralise
+from service.domain.cells import PLAIN_STARTS, SKIPPED, TRIGGERS, neutralise
 from tests.postgres import TestDatabase
 from tests.shared_data import shared_data
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.db.export_cells import marked
 from service.db.statement import sql
-from service.domain.exports.cells import neutralise
+from service.domain.cells import neutralise
 from service.domain.exports.marks import Form, MarkKey, MarkKeys, written
 from tests.postgres import TestDatabase
 

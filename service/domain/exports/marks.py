@@ -21,7 +21,7 @@ from math import log
 from types import MappingProxyType
 from uuid import UUID
 
-from service.domain.exports.cells import neutralise
+from service.domain.cells import restored
 
 FALSE_NAMES = 1e-6
 # What is compared with each export; a leaked million says no more than its first thousands.
@@ -122,7 +122,7 @@ class Bit:
 
 def shown(cell: str) -> Sequence[Bit]:
     """What one cell of a found file shows, were it marked; a phone in another writing shows nothing."""
-    text = cell[1:] if cell[:1] == "'" and neutralise(cell[1:]) == cell else cell
+    text = restored(cell)
     content = text.rstrip(" ")
     if not content:
         return ()

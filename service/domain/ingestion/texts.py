@@ -8,6 +8,7 @@ from functools import cache
 from typing import Literal
 from zoneinfo import available_timezones
 
+from service.domain.cells import restored
 from service.domain.ingestion.faults import Fault
 
 IdStyle = Literal["text", "float", "number"]
@@ -38,8 +39,8 @@ GENDERS = {
 
 
 def text(cell: str, limit: int) -> str:
-    """The trimmed text, not longer than the limit."""
-    trimmed = cell.strip()
+    """The trimmed text, not longer than the limit; what an export has made harmless is as it was."""
+    trimmed = restored(cell.strip()).strip()
     if len(trimmed) > limit:
         raise Fault("text-too-long", f"The text is longer than {limit} characters.")
     if "\0" in trimmed:

@@ -290,7 +290,7 @@ def thefts(made: Company, *, how_many: int, seed: int, shapes: Sequence[Shape] =
     rng = random.Random(seed)
     settled = [manager for manager in made.managers if manager.starts == 0]
     days = len(made.peers)
-    found = []
+    found: list[Theft] = []
     while len(found) < how_many:
         shape = shapes[len(found) % len(shapes)]
         latest = max(days - 7 * shape.days // 5 - 8, 61)

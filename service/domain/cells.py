@@ -60,6 +60,11 @@ def neutralise(text: str) -> str:
     return "'" + text if _RISKY.match(text) and not _exempt(text) else text
 
 
+def restored(text: str) -> str:
+    """The cell as it was before: without the `'` that was put in front of it."""
+    return text[1:] if text[:1] == "'" and neutralise(text[1:]) == text else text
+
+
 def _exempt(text: str) -> bool:
     if _PHONE.fullmatch(text):
         return " " in text or PHONE_SIGNS[0] <= len(text) <= PHONE_SIGNS[1]
