@@ -9,6 +9,8 @@ import pytest
 
 from tests.api.support import Api, Client, in_the_api
 from tests.postgres import TestDatabase
+from tests.segments import settled
+from tests.support import a_tenant
 
 KAZAN = 'city = "казань"'
 
@@ -26,7 +28,7 @@ async def _segment(client: Client, name: str, **fields: Any) -> str:
 
 
 async def _refresh(world: Api) -> None:
-    await world.container.segments.refresh_tenant(world.tenant.tenant_id)
+    await settled(world.tenant.uow, world.container.segments, world.tenant.tenant_id)
 
 
 async def _members(client: Client, segment_id: str, **params: Any) -> set[str]:
@@ -104,8 +106,6 @@ def test_members_and_counts_are_those_of_the_reach(database: TestDatabase) -> No
 
 
 async def _another_tenant(world: Api) -> Any:
-    from tests.support import a_tenant
-
     return await a_tenant(world.container.pool, world.database.owner_url, world.database.service_url)
 
 

@@ -29,6 +29,7 @@ from service.domain.segments.refreshing import SegmentRefresher
 from tests.contract.purchase_records import Stage, a_stage
 from tests.contract.rule_worlds import CATALOGUE, TODAY, ZONE, Made, furnish, made, rules, store
 from tests.postgres import TestDatabase
+from tests.segments import settled
 
 TEAM = UUID(int=1)
 _TEAM = sql("INSERT INTO teams (tenant_id, team_id, name) VALUES (:tenant, :id, 'Team')")
@@ -56,7 +57,6 @@ _HELD = sql("""
 _PRESENT = sql("SELECT segment_id, customer_id FROM segment_members WHERE tenant_id = :tenant AND left_at IS NULL")
 _NOW = sql("SELECT clock_timestamp()")
 _CLEAR = sql("DELETE FROM segments WHERE tenant_id = :tenant")
-_FORGET = sql("DELETE FROM segment_members WHERE tenant_id = :tenant")
 Membership = set[tuple[str, str]]
 
 
@@ -141,7 +141,7 @@ class Play:
             await tx.commit()
 
     async def refresh(self) -> None:
-        await self.refresher.refresh_tenant(self.stage.tenant.tenant_id)
+        await settled(self.stage.tenant.uow, self.refresher, self.stage.tenant.tenant_id)
         found = await self.present()
         async with self.stage.tenant.uow.begin(self.stage.principal) as tx:
             for segment_id, rule in self.rules.items():

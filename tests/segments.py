@@ -1,0 +1,24 @@
+"""Letting live segments settle in a test."""
+
+import asyncio
+
+from service.db.statement import sql
+from service.db.unit_of_work import PgUnitOfWork
+from service.domain.segments.refreshing import SegmentRefresher, system
+
+_TOLD = sql("""
+    SELECT (pg_snapshot_xmin(pg_current_snapshot())::text)::bigint > coalesce(max(xid), 0) FROM changes
+    WHERE tenant_id = :tenant
+""")
+
+
+async def settled(uow: PgUnitOfWork, refresher: SegmentRefresher, tenant_id: int) -> None:
+    """Refresh until nothing is left to do; transactions of others on the same server hold the horizon back a while."""
+    principal = system(tenant_id)
+    for _ in range(500):
+        async with uow.begin(principal) as tx:
+            all_told = await tx.session.fetchval(_TOLD)
+        if all_told and not (await refresher.refresh_tenant(tenant_id)).segments:
+            return
+        await asyncio.sleep(0.02)
+    raise TimeoutError("the segments do not settle")
