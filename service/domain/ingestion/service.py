@@ -9,7 +9,7 @@ turns within an order would each replace what the other has begun.
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
@@ -43,6 +43,8 @@ from service.domain.ports import Clock, UnitOfWork
 
 _HEAD = 1 << 17
 _CHUNK_TIMEOUT_MS = 120_000
+# A file of this size that is so many blocks of text is read once: what the check has read is applied.
+_SMALL, _MOST_KEPT = 2 << 20, 8
 
 
 class NoImport(NotFound):
@@ -170,8 +172,8 @@ class IngestionService:
             async with self._uow.begin(principal) as turn:
                 if not await turn.loading.take_turn():
                     raise AnotherImport
-                total = await self._checked(principal, job, run)
-                await self._apply(principal, job, run, state, total)
+                total, kept = await self._checked(principal, job, run)
+                await self._apply(principal, job, run, state, total, kept)
         except (Superseded, Unavailable):
             raise
         except DomainError as error:
@@ -236,40 +238,53 @@ class IngestionService:
                 raise NoImport
             return run
 
-    async def _checked(self, principal: Principal, job: Job, run: ImportRun) -> int:
-        """Read the whole file once without applying anything; returns the number of its rows."""
+    async def _checked(self, principal: Principal, job: Job, run: ImportRun) -> tuple[int, list[Block] | None]:
+        """Read the whole file once without applying anything; returns how many rows it has, and its blocks if few."""
         options = self._options(principal, run, skip_rows=1 << 62)
         batcher = Batcher(_mapping_of(run), options)
+        kept: list[Block] | None = [] if run.size <= _SMALL else None
 
         async def parts() -> AsyncIterator[bytes]:
             async for part in self._parts(principal, run):
                 yield part
                 await self._go_on(principal, job, run)
 
-        async with aclosing(self._reader.blocks(parts(), options, size=run.size, counting=True)) as blocks:
+        counting = kept is None
+        async with aclosing(self._reader.blocks(parts(), options, size=run.size, counting=counting)) as blocks:
             async for block in blocks:
                 if isinstance(block, int):
                     batcher.count(block)
                 else:
                     _drain(batcher, block)
+                    if kept is not None:
+                        kept = [*kept, block] if len(kept) < _MOST_KEPT else None
         list(batcher.end())
-        return batcher.rows_read
+        return batcher.rows_read, kept
+
+    async def _again(self, principal: Principal, run: ImportRun, options: Options) -> AsyncGenerator[Block, None]:
+        """The blocks of a file that was checked."""
+        async with aclosing(self._reader.blocks(self._parts(principal, run), options, size=run.size)) as blocks:
+            async for block in blocks:
+                assert not isinstance(block, int)
+                yield block
 
     async def _go_on(self, principal: Principal, job: Job, run: ImportRun) -> None:
         async with self._uow.begin(principal) as tx:
             await tx.jobs.advance(job, done=run.watermark, total=None)
             await tx.commit()
 
-    async def _apply(self, principal: Principal, job: Job, run: ImportRun, state: "_State", total: int) -> None:
+    async def _apply(
+        self, principal: Principal, job: Job, run: ImportRun, state: "_State", total: int, kept: list[Block] | None
+    ) -> None:
         """Judge rows ahead in a thread while the batch before is being applied: both cores are at work."""
         queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
 
         async def parse() -> None:
             options = self._options(principal, run, skip_rows=run.watermark)
             batcher = Batcher(_mapping_of(run), options)
-            async with aclosing(self._reader.blocks(self._parts(principal, run), options, size=run.size)) as blocks:
+            again = self._again(principal, run, options) if kept is None else _given(kept)
+            async with aclosing(again) as blocks:
                 async for block in blocks:
-                    assert not isinstance(block, int)
                     for batch in await asyncio.to_thread(_drain, batcher, block):
                         await queue.put(batch)
             for batch in list(batcher.end()):
@@ -468,6 +483,11 @@ def _upload_of(run: ImportRun, content: AsyncIterable[bytes]) -> Upload:
 def _mapping_of(run: ImportRun) -> ColumnMapping:
     known = {name: value for name, value in run.mapping.items() if name not in ("encoding", "delimiter", "pool")}
     return ColumnMapping(**known)
+
+
+async def _given(blocks: Sequence[Block]) -> AsyncGenerator[Block, None]:
+    for block in blocks:
+        yield block
 
 
 def _drain(batcher: Batcher, block: Block) -> list[Batch]:
