@@ -22,7 +22,7 @@ _BEGIN = sql("""
     FROM tenants t WHERE t.tenant_id = :tenant
 """)
 _LIVE = sql("""
-    SELECT segment_id, rule_text, uses, state, xid, change_id, computed_on,
+    SELECT segment_id, rule_text, uses, state, xid, change_id, computed_on, computed_at IS NOT NULL AS told,
         coalesce(computed_at < now() - interval '1 minute' AND xid < :horizon, false) AS aged
     FROM segments WHERE tenant_id = :tenant AND kind = 'live'
 """)
@@ -100,6 +100,7 @@ class PgSegmentRefreshing:
                 rule_text=one["rule_text"],
                 uses=frozenset(one["uses"]),
                 built=one["state"] == "ready",
+                told=one["told"],
                 place=(one["xid"], one["change_id"]),
                 computed_on=one["computed_on"],
             )

@@ -127,6 +127,12 @@ def test_segments_are_built_on_segments_and_never_on_themselves(database: TestDa
         await _refresh(world)
         assert await _members(head, both) == {vip}
         assert await _members(head, rest) == {plain}
+        await head.patch(f"/v1/segments/{kazan}", json={"text": "tags is missing"})
+        await _refresh(world)
+        assert (await _members(head, kazan), await _members(head, both)) == ({plain}, set())
+        await head.patch(f"/v1/segments/{kazan}", json={"text": KAZAN})
+        await _refresh(world)
+        assert await _members(head, both) == {vip}
         cycle = await head.patch(f"/v1/segments/{kazan}", json={"text": f'{KAZAN} or segment has any ("{rest}")'})
         assert _fault(cycle) == (422, "segment-cycle")
         assert (cycle.json()["line"], cycle.json()["column"]) == (1, 20)

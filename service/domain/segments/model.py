@@ -37,12 +37,16 @@ class NewSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """A live segment as the refresh sees it: how far it is computed, and for which of the tenant's days."""
+    """A live segment as the refresh sees it: how far it is computed, and for which of the tenant's days.
+
+    `built` by its rule as it is now; `told` of already, so that what moves is news.
+    """
 
     segment_id: UUID
     rule_text: str
     uses: frozenset[UUID]
     built: bool
+    told: bool
     place: tuple[int, int]
     computed_on: date | None
 

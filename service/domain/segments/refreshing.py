@@ -119,18 +119,20 @@ class _Work:
         computed: list[UUID] = []
         turning: list[UUID] = []
         asked_of, moved = 0, 0
+        a_new_day = False
         for segment in in_order(self._begun.segments):
             asked = await self._asked(segment)
             if asked is None:
                 continue
             among = await self._among(segment, asked)
             if among is None or among:
-                moved += await self._refreshing.evaluate(segment.segment_id, asked, among, tell=segment.built)
+                moved += await self._refreshing.evaluate(segment.segment_id, asked, among, tell=segment.told)
                 asked_of += 1
             computed.append(segment.segment_id)
+            a_new_day = a_new_day or segment.computed_on != self._today
             if turns(asked.rule):
                 turning.append(segment.segment_id)
-        if asked_of or self._begun.aged or any(one.computed_on != self._today for one in self._begun.segments):
+        if asked_of or self._begun.aged or a_new_day:
             await self._refreshing.computed(computed, turning, self._begun.horizon, self._today)
         return Refreshed(segments=asked_of, moved=moved)
 
