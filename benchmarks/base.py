@@ -38,6 +38,24 @@ def base(server: Server, purpose: str, size: Size) -> Database:
     return server.filled(purpose, recipe, fill)
 
 
+def shop(server: Server, purpose: str, size: Size) -> Database:
+    """The same base with a line of each order, consents of every third customer, and a field of the tenant's own."""
+
+    async def fill(database: Database) -> None:
+        await _fill(database, size)
+        connection = await asyncpg.connect(database.superuser_url)
+        try:
+            await connection.execute("SET session_replication_role = replica; SET synchronous_commit = off")
+            await connection.execute(_CATALOGUE)
+            await _without_indexes(connection, ("order_lines", "consents"), _LINES, _consents(size))
+            await connection.execute("VACUUM (FREEZE, ANALYZE)")
+        finally:
+            await connection.close()
+
+    recipe = f"{size} {_customers(size)} {_orders(size)} {_REFUNDS} {_TOTALS} {_CATALOGUE} {_LINES} {_consents(size)}"
+    return server.filled(purpose, recipe, fill)
+
+
 def subject(reach: str, number: int = 0) -> str:
     return f"{reach}-{number}"
 
@@ -157,3 +175,32 @@ _TOTALS = """
           FROM orders) o
     GROUP BY customer_id, currency;
 """
+_CATALOGUE = f"""
+    INSERT INTO categories (tenant_id, category_id, name)
+    SELECT 1, {_ID.format(i="i", kind="g")}, CASE i WHEN 0 THEN 'Чай' ELSE 'Категория ' || i END
+    FROM generate_series(0, 9) i;
+    INSERT INTO products (tenant_id, product_id, sku, name, category_id)
+    SELECT 1, {_ID.format(i="i", kind="p")}, 'SKU-' || i, 'Товар ' || i, {_ID.format(i="(i % 10)", kind="g")}
+    FROM generate_series(0, 99) i;
+    INSERT INTO attribute_definitions (tenant_id, name, kind, label) VALUES (1, 'size', 'number', 'Размер');
+"""
+
+
+# Every order of one product; a third of them are drawn to few products.
+_LINES = f"""
+    INSERT INTO order_lines (tenant_id, order_id, line_no, product_id, quantity, unit_price, amount)
+    SELECT 1, r.order_id, 1, p.product_id, 1, r.total, r.total
+    FROM (SELECT order_id, total, substr(external_id, 3)::bigint AS o FROM orders) r
+    JOIN (SELECT i, {_ID.format(i="i", kind="p")} AS product_id FROM generate_series(0, 99) i) p
+        ON p.i = CASE WHEN o % 3 = 0 THEN o % 4 * 10 ELSE o * 7 % 100 END;
+"""
+
+
+def _consents(size: Size) -> str:
+    return f"""
+    INSERT INTO consents (tenant_id, customer_id, consent_id, purpose, channel, given, at, source, staff_id)
+    SELECT 1, {_CUSTOMER_ID}, {_ID.format(i="i", kind="n")}, 'marketing', CASE WHEN i % 2 = 0 THEN 'email' ELSE '' END,
+        i % 5 > 0, timestamptz '2025-01-01' + i % 400 * interval '1 day', 'form',
+        (SELECT staff_id FROM staff ORDER BY subject LIMIT 1)
+    FROM generate_series(3, {size.customers}, 3) i;
+    """

@@ -5,6 +5,7 @@ program's burst) falls on both. A ratio above 1 means that the service is better
 """
 
 import statistics
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -53,6 +54,17 @@ class Result:
 
     def stored(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def timed(work: Callable[[], object]) -> Side:
+    """The seconds that the work takes."""
+
+    def once() -> float:
+        started = time.perf_counter()
+        work()
+        return time.perf_counter() - started
+
+    return once
 
 
 def measured(row: Row, sides: Sides, rounds: int, told: Callable[[str], None]) -> Result:

@@ -5,7 +5,6 @@ The references stop at the cuts and the cells; ours goes on to groups, shares, a
 the clock starts, a report is made of the reference's cells, and it must be ours.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +15,7 @@ import duckdb
 from benchmarks.acting import Acting, acting
 from benchmarks.base import AS_OF, SLUG, Size, base, subject
 from benchmarks.databases import Database, Server
-from benchmarks.measure import Row, Side, Sides
+from benchmarks.measure import Row, Sides, timed
 from benchmarks.references import rfm_duckdb, rfm_polars, rfm_sql
 from benchmarks.references.orders_file import orders_file
 from benchmarks.references.rfm_answer import Answer
@@ -45,7 +44,7 @@ def _report(server: Server, scale: float, *, reference: Reference) -> Iterator[S
             return head.run(segmentation.rfm_report(head.principal, _SCHEME))
 
         _agree(reported(), answered())
-        yield Sides(ours=_timed(reported), reference=_timed(answered))
+        yield Sides(ours=timed(reported), reference=timed(answered))
 
 
 def _by_sql(head: Acting, _: Database) -> Callable[[], Answer]:
@@ -66,15 +65,6 @@ ROWS = (
     Row(name="rfm.report.duckdb", goal=1.0, unit="s", opened=partial(_report, reference=_by_duckdb)),
     Row(name="rfm.report.polars", goal=1.0, unit="s", opened=partial(_report, reference=_by_polars)),
 )
-
-
-def _timed(work: Callable[[], object]) -> Side:
-    def once() -> float:
-        started = time.perf_counter()
-        work()
-        return time.perf_counter() - started
-
-    return once
 
 
 def _agree(ours: RfmReport, answer: Answer) -> None:
