@@ -263,6 +263,22 @@ def test_each_tampering_is_found_where_it_is(database: TestDatabase, tmp_path: P
     on_a_trail(database, tmp_path / "anchors", scenario)
 
 
+def test_a_row_that_was_changed_with_its_seal_is_told_by_the_next_one(database: TestDatabase, tmp_path: Path) -> None:
+    async def scenario(trail: Trail) -> None:
+        await trail.sealed(9)
+        victim, tenant = (await trail.ids())[4], trail.tenant.tenant_id
+        await trail.sql(_TAMPERINGS["row-changed"], victim)
+        found = await trail.hash_of(victim)
+        seals = await trail.sql("SELECT chain_hash FROM audit_seals WHERE tenant_id = $1 AND seq = 4", tenant)
+        fitting = chain.link(seals[0]["chain_hash"], found)
+        await trail.sql(
+            "UPDATE audit_seals SET row_hash = $2, chain_hash = $3 WHERE audit_id = $1", victim, found, fitting
+        )
+        assert [(one.kind, one.seq) for one in await trail.findings(anchors=False)] == [("seal-changed", 6)]
+
+    on_a_trail(database, tmp_path / "anchors", scenario)
+
+
 def test_a_row_that_is_put_in_later_is_found(database: TestDatabase, tmp_path: Path) -> None:
     async def scenario(trail: Trail) -> None:
         await trail.sealed(9)

@@ -325,7 +325,7 @@ DEFECTS = [
         "service/domain/audit/chain.py",
         "hashlib.sha256(before + sealed)",
         "hashlib.sha256(sealed)",
-        _SEALS,
+        f"{_SEALS}::test_a_row_that_was_changed_with_its_seal_is_told_by_the_next_one",
     ),
     _defect(
         "who acts for the tenant writes seals",
