@@ -7,7 +7,7 @@ takes its notes away itself.
 from alembic import op
 
 revision = "2026_11_22_2020"
-down_revision = "2026_11_22_2010"
+down_revision = "2026_11_22_2000"
 branch_labels = None
 depends_on = None
 
