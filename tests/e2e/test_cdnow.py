@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from tests.e2e import rfm_methods
+from tests.e2e.rfm_methods import Bought
 from tests.e2e.running import Person, RunningService
 from tests.shared_data import shared_data
 
@@ -79,3 +81,30 @@ def test_scores_found_by_sorting_on_paper(analyst: Person, scored: dict[str, dic
 
 def _seen(one: dict[str, object]) -> tuple[object, ...]:
     return one["orders"], one["revenue"], one["last_on"], one["recency_days"]
+
+
+@pytest.mark.parametrize("asked", rfm_methods.ASKED, ids=lambda asked: "-".join(asked.values()))
+def test_every_method_scores_as_the_second_computation(analyst: Person, asked: dict[str, str]) -> None:
+    known = {one["customer_id"]: one["external_ids"][0]["external_id"] for one in analyst.pages("/v1/customers")}
+    scores, values = rfm_methods.shown(analyst.pages("/v1/rfm/customers", as_of="1998-07-01", **asked))
+    base = _base(date(1998, 7, 1), 90 if "window" in asked else None)
+    assert {known[one]: value for one, value in values.items()} == base
+    assert scores == rfm_methods.scores({one: base[known[one]] for one in scores}, asked)
+
+
+def _base(as_of: date, window: int | None) -> dict[str, Bought]:
+    """Who bought what on these days, the last of them `as_of`."""
+    bought: dict[str, list[tuple[date, Decimal]]] = defaultdict(list)
+    for row in shared_data("A_transactions/cdnow_sample_2357.txt").read_text().splitlines():
+        _, customer, text, _, dollars = row.split()
+        day = date(int(text[:4]), int(text[4:6]), int(text[6:]))
+        if window is None or (as_of - day).days < window:
+            bought[str(int(customer))].append((day, Decimal(dollars)))
+    return {
+        customer: Bought(
+            days=(as_of - max(day for day, _ in rows)).days,
+            orders=len(rows),
+            money=int(sum(dollars for _, dollars in rows) * 1_000_000),
+        )
+        for customer, rows in bought.items()
+    }

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.e2e import online_retail
+from tests.e2e import online_retail, rfm_methods
 from tests.e2e.online_retail import File, Scored
+from tests.e2e.rfm_methods import Bought
 from tests.e2e.running import Person, RunningService
 from tests.shared_data import shared_data
 
@@ -139,6 +140,32 @@ def test_the_rfm_report_sums_up_the_same_customers(
     assert report["cuts"]["recency_days"] == [int(-cut) for cut in cuts["r"]]
     assert report["cuts"]["frequency"] == [int(cut) for cut in cuts["f"]]
     assert [Decimal(cut) for cut in report["cuts"]["monetary"]] == cuts["m"]
+
+
+@pytest.mark.parametrize("asked", rfm_methods.ASKED, ids=lambda asked: "-".join(asked.values()))
+def test_every_method_scores_as_the_second_computation(
+    analyst: Person, file: File, numbers: dict[str, str], asked: dict[str, str]
+) -> None:
+    scores, values = rfm_methods.shown(analyst.pages("/v1/rfm/customers", as_of=_AS_OF.isoformat(), **asked))
+    base = _bought(file, 90 if "window" in asked else None)
+    assert {numbers[one]: value for one, value in values.items()} == base
+    assert scores == rfm_methods.scores({one: base[numbers[one]] for one in scores}, asked)
+
+
+def _bought(file: File, window: int | None) -> dict[str, Bought]:
+    """Who ordered on these days; what he gave back on them is off the sum."""
+    orders: dict[str, list[date]] = defaultdict(list)
+    money: dict[str, Decimal] = defaultdict(Decimal)
+    for number, one in file.invoices.items():
+        if window is not None and (_AS_OF - one.at.date()).days >= window:
+            continue
+        money[one.customer] += one.amount
+        if not number.startswith("C"):
+            orders[one.customer].append(one.at.date())
+    return {
+        customer: Bought(days=(_AS_OF - max(days)).days, orders=len(days), money=int(money[customer] * 1_000_000))
+        for customer, days in orders.items()
+    }
 
 
 def test_abc_classes_are_those_of_the_second_computation(analyst: Person, file: File, numbers: dict[str, str]) -> None:
