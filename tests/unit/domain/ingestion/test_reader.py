@@ -88,6 +88,16 @@ def test_lines_are_those_of_the_file_and_blank_ones_are_no_rows() -> None:
     assert (list(block.lines), block.records) == ([1, 3, 6], [["a", "b"], ["1", "x\ny"], ["2", "z"]])
 
 
+@pytest.mark.parametrize("blank", ["\n", "\r\n", "\r", "\n\r", "\r\n\n"])
+def test_blank_lines_that_fill_whole_pieces_are_counted(blank: str) -> None:
+    reader = RecordReader(_COMMA)
+    blocks = [reader.feed(piece) for piece in ("a,b\n", blank * 9, blank, blank)]
+    last = reader.feed("1,2\n", final=True)
+    assert [len(block.records) for block in blocks] == [1, 0, 0, 0]
+    whole = StringIO("a,b\n" + blank * 11 + "1,2\n", newline="").readlines()
+    assert list(last.lines) == [len(whole)]
+
+
 def test_a_quote_left_open_means_a_truncated_file() -> None:
     with pytest.raises(TruncatedFile, match="line 3") as refusal:
         table(b'a,b\n1,2\n3,"cut of')
