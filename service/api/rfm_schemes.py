@@ -24,7 +24,7 @@ from service.domain.rules.printing import printed
 from service.domain.segmentation.rfm import Method, Monetary, RfmScheme, RfmSchemeInvalid, Thresholds
 from service.domain.segmentation.rfm_groups import DEFAULT_GROUPS, Box, GroupMap, GroupMapIncomplete
 from service.domain.segmentation.rfm_schemes import NoScheme, SavedScheme, SchemeInRules, TooManySchemes
-from service.domain.staff import TenantReachNeeded
+from service.domain.staff import TenantReachNeeded, administer
 
 routes = router("segmentation")
 _FAULTS = (RfmSchemeInvalid, GroupMapIncomplete, NameTaken, TenantReachNeeded, *RULE_PROBLEMS)
@@ -260,11 +260,12 @@ async def get_scheme(scheme_id: UUID, principal: Caller, services: Wired) -> Res
         "rfm.update_scheme",
         Scope.SEGMENTS_WRITE,
         problems=(NoScheme, SchemeInRules, *_FAULTS),
-        requestBody={"content": {"application/json": {"example": {"name": "Розница", "in_rules": True}}}},
+        requestBody={"content": {"application/json": {"example": {"window": "180d"}}}},
     ),
 )
 async def change_scheme(scheme_id: UUID, body: RfmSchemeChange, principal: Caller, services: Wired) -> Response:
     """What is named is set; snapshots that were made stay as they are."""
+    administer(principal)
     async with services.uow.begin(principal) as tx:
         known = await tx.rfm_schemes.one(scheme_id)
     if known is None:
