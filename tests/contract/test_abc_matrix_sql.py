@@ -1,7 +1,7 @@
 """One meaning of XYZ and of the matrices, two interpreters: over each dimension, in SQL as in plain Python."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID, uuid4
@@ -135,13 +135,15 @@ def moves(played: Played, over: AbcOver, by: AbcMeasure, basis: Basis) -> list[M
 
 def item_of(played: Played, over: AbcOver, product: int) -> str | None:
     found = played.products[product] if over is AbcOver.PRODUCTS else played.categories[product]
-    return found and str(found)
+    return None if found is None else str(found)
 
 
 def whose(played: Played, over: AbcOver, customer: int) -> str | None:
-    of = {AbcOver.CUSTOMERS: played.customers, AbcOver.CHANNELS: played.channels, AbcOver.CURATORS: played.curators}
+    of: dict[AbcOver, Sequence[UUID | None]] = {
+        AbcOver.CUSTOMERS: played.customers, AbcOver.CHANNELS: played.channels, AbcOver.CURATORS: played.curators
+    }  # fmt: skip
     found = of[over][customer]
-    return found and str(found)
+    return None if found is None else str(found)
 
 
 def letters(found: list[Move], basis: Basis, scheme: XyzScheme) -> dict[str | None, str]:

@@ -92,7 +92,8 @@ class RuleService:
         clauses = list(clauses_of(asked.rule))
         async with self._uow.begin(principal, snapshot=True, timeout_ms=_TIMEOUT_MS) as tx:
             found = await tx.segments.preview(asked, _SAMPLE)
-            costs = await tx.segments.costs(asked, clauses[:_MOST_COSTED])
+            # Of one clause there is nothing to compare.
+            costs = [0.0] if len(clauses) == 1 else await tx.segments.costs(asked, clauses[:_MOST_COSTED])
         slowest = max(zip(costs, clauses, strict=False), key=lambda pair: pair[0])[1]
         return Preview(**found, slowest=printed(slowest))
 
