@@ -2,27 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
 from itertools import product
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Response
 
-from service.api.channels import Day
-from service.api.customer_search import card
 from service.api.deps import Expected, OnceKey, Wired, patiently
-from service.api.paging import BadCursor, Cursor, Limit, after_key, decode, encode, page_size
+from service.api.paging import BadCursor, Cursor, Limit, after_key, encode
 from service.api.routing import Caller, operation, router
 from service.api.rule_schemas import RULE_PROBLEMS, TEXT_EXAMPLE, rule_json
-from service.api.schemas import BadIdempotencyKey, BadVersion, Moment, Page, as_json
+from service.api.schemas import BadIdempotencyKey, BadVersion, Page, as_json
 from service.api.segment_schemas import (
-    EditedOut,
     FreezeIn,
-    HistoryOut,
-    MembershipOut,
-    MembersIn,
-    MembersOut,
     OverlapIn,
     OverlapOut,
     SegmentBrief,
@@ -30,27 +22,23 @@ from service.api.segment_schemas import (
     SegmentIn,
     SegmentOut,
 )
-from service.api.segments import shown_verdict
 from service.api.services import Services
 from service.domain.access import Principal, Scope
-from service.domain.channels import EndsBeforeItBegins
-from service.domain.customers.errors import NoCustomer
 from service.domain.errors import NameTaken, Precondition
 from service.domain.idempotency import KeyReused, StillRunning
-from service.domain.segments.errors import NoSegment, NotListed, NotRuled, SegmentCycle, SegmentInUse
+from service.domain.segments.errors import NoSegment, NotRuled, SegmentCycle, SegmentInUse
 from service.domain.segments.model import NewSegment
 from service.domain.segments.ports import Card
 from service.domain.segments.service import Given
 
 routes = router("segments")
-_ONCE = (KeyReused, StillRunning, BadIdempotencyKey)
+ONCE = (KeyReused, StillRunning, BadIdempotencyKey)
 # Of a segment of a large base.
-_TIMEOUT_MS = 60_000
-_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
-_LONGEST_HISTORY = timedelta(days=1_100)
+TIMEOUT_MS = 60_000
+EXAMPLE_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
-def _body(**example: Any) -> dict[str, Any]:
+def an_example(**example: Any) -> dict[str, Any]:
     return {"requestBody": {"content": {"application/json": {"example": example}}}}
 
 
@@ -61,8 +49,8 @@ async def _given(body: SegmentIn | SegmentChange, principal: Principal, services
     return Given(asked=asked, places=places, json=rule_json(asked.rule))
 
 
-async def _card(services: Services, principal: Principal, segment_id: UUID) -> Card:
-    async with services.uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
+async def segment_card(services: Services, principal: Principal, segment_id: UUID) -> Card:
+    async with services.uow.begin(principal, timeout_ms=TIMEOUT_MS) as tx:
         found = await tx.saved_segments.card(segment_id)
     if found is None:
         raise NoSegment
@@ -70,14 +58,14 @@ async def _card(services: Services, principal: Principal, segment_id: UUID) -> C
 
 
 async def _show(services: Services, principal: Principal, segment_id: UUID, status: int = 200) -> Response:
-    found = await _card(services, principal, segment_id)
+    found = await segment_card(services, principal, segment_id)
     headers = {"ETag": f'"{found["version"]}"'}
     if status == 201:
         headers["Location"] = f"/v1/segments/{segment_id}"
     return as_json(dict(found), status, headers)
 
 
-def _fresh(found: Mapping[str, Any]) -> dict[str, Any]:
+def fresh(found: Mapping[str, Any]) -> dict[str, Any]:
     return {name: found[name] for name in ("computed_at", "lag_seconds")}
 
 
@@ -89,8 +77,8 @@ def _fresh(found: Mapping[str, Any]) -> dict[str, Any]:
     **operation(
         "segments.create",
         Scope.SEGMENTS_WRITE,
-        problems=(*RULE_PROBLEMS, NameTaken, SegmentCycle, *_ONCE),
-        **_body(name="Чай, Казань", text=TEXT_EXAMPLE),
+        problems=(*RULE_PROBLEMS, NameTaken, SegmentCycle, *ONCE),
+        **an_example(name="Чай, Казань", text=TEXT_EXAMPLE),
     ),
 )
 async def create_segment(body: SegmentIn, principal: Caller, services: Wired, once: OnceKey) -> Response:
@@ -125,13 +113,13 @@ async def list_segments(principal: Caller, services: Wired, limit: Limit = 50, c
     "/segments/overlap",
     response_model=OverlapOut,
     summary="Compare segments",
-    **operation("segments.overlap", Scope.SEGMENTS_READ, problems=(NoSegment,), **_body(segment_ids=[_ID])),
+    **operation("segments.overlap", Scope.SEGMENTS_READ, problems=(NoSegment,), **an_example(segment_ids=[EXAMPLE_ID])),
 )
 async def overlap(body: OverlapIn, principal: Caller, services: Wired) -> Response:
     """How many members within your reach each two of up to ten segments share, and all of them together. Union,
     intersection and difference as a rule: `segment has any (…) and not segment has any (…)`."""
     ids = list(dict.fromkeys(body.segment_ids))
-    async with services.uow.begin(principal, snapshot=True, timeout_ms=_TIMEOUT_MS) as tx:
+    async with services.uow.begin(principal, snapshot=True, timeout_ms=TIMEOUT_MS) as tx:
         found = await tx.saved_segments.overlap(ids)
     known = found["known"]
     if any(one not in known for one in ids):
@@ -189,7 +177,7 @@ async def get_segment(segment_id: UUID, principal: Caller, services: Wired) -> R
         "segments.update",
         Scope.SEGMENTS_WRITE,
         problems=(NoSegment, *RULE_PROBLEMS, NameTaken, SegmentCycle, NotRuled, Precondition, BadVersion),
-        **_body(description="Для весенней рассылки"),
+        **an_example(description="Для весенней рассылки"),
     ),
 )
 async def change_segment(
@@ -214,104 +202,6 @@ async def delete_segment(segment_id: UUID, principal: Caller, services: Wired, e
     return Response(status_code=204)
 
 
-@routes.get(
-    "/segments/{segment_id}/members",
-    response_model=MembersOut,
-    summary="List members of a segment",
-    **operation("segments.members", Scope.SEGMENTS_READ, Scope.CUSTOMERS_READ, problems=(NoSegment, BadCursor)),
-)
-async def list_members(
-    segment_id: UUID,
-    principal: Caller,
-    services: Wired,
-    as_of: Annotated[Moment | None, Query(description="Who was in at that moment; now unless stated.")] = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-) -> Response:
-    """Cards of the members within your reach, contacts masked, newest records first."""
-    limit = page_size(principal, limit)
-    services.activity.listed(principal, None, {"segment_id": segment_id}, further=cursor is not None)
-    async with services.uow.begin(principal, snapshot=True, timeout_ms=_TIMEOUT_MS) as tx:
-        segment = await tx.saved_segments.card(segment_id)
-        if segment is None:
-            raise NoSegment
-        rows = await tx.saved_segments.members(segment_id, as_of=as_of, after=_after(cursor), limit=limit + 1)
-        shown = rows[:limit]
-        cards = {str(row["customer_id"]): card(row) for row in await tx.search.cards(_ids(shown), None)}
-    items = [
-        {"entered_at": row["entered_at"], "left_at": row["left_at"], "customer": cards[str(row["customer_id"])]}
-        for row in shown
-    ]
-    more = encode({"after": shown[-1]["customer_id"]}) if len(rows) > limit else None
-    answer = {"segment_id": segment_id, "as_of": as_of, "items": items, "next_cursor": more}
-    return as_json(answer | _fresh(segment))
-
-
-def _ids(rows: Sequence[Card]) -> list[str]:
-    return [str(row["customer_id"]) for row in rows]
-
-
-def _after(cursor: str | None) -> UUID | None:
-    if cursor is None:
-        return None
-    try:
-        return UUID(decode(cursor, "after")["after"])
-    except (ValueError, AttributeError, TypeError):
-        raise BadCursor(pointer="/cursor") from None
-
-
-@routes.get(
-    "/segments/{segment_id}/history",
-    response_model=HistoryOut,
-    summary="Size of a segment over time",
-    **operation("segments.history", Scope.SEGMENTS_READ, problems=(NoSegment, EndsBeforeItBegins)),
-)
-async def segment_history(
-    segment_id: UUID,
-    principal: Caller,
-    services: Wired,
-    from_on: Annotated[Day | None, Query(alias="from", description="30 days back unless stated.")] = None,
-    until_on: Annotated[Day | None, Query(alias="to", description="Today unless stated.")] = None,
-) -> Response:
-    """Day by day who entered and left, and how many were in at its end, within your reach."""
-    since, until = _period(from_on, until_on, services.clock.today(principal.time_zone))
-    async with services.uow.begin(principal, snapshot=True, timeout_ms=_TIMEOUT_MS) as tx:
-        segment = await tx.saved_segments.card(segment_id)
-        if segment is None:
-            raise NoSegment
-        days = await tx.saved_segments.history(segment_id, since, until, principal.time_zone)
-    return as_json({"segment_id": segment_id, "items": [dict(day) for day in days]} | _fresh(segment))
-
-
-def _period(since: date | None, until: date | None, today: date) -> tuple[date, date]:
-    last = until or today
-    first = since or last - timedelta(days=30)
-    if first > last:
-        raise EndsBeforeItBegins(pointer="/to")
-    return max(first, last - _LONGEST_HISTORY), last
-
-
-@routes.post(
-    "/segments/{segment_id}/members",
-    response_model=EditedOut,
-    summary="Edit the list of a static segment",
-    **operation(
-        "segments.edit_members",
-        Scope.SEGMENTS_WRITE,
-        problems=(NoSegment, NotListed, *_ONCE),
-        **_body(add=[_ID]),
-    ),
-)
-async def edit_members(
-    segment_id: UUID, body: MembersIn, principal: Caller, services: Wired, once: OnceKey
-) -> Response:
-    """Up to ten thousand ids to add and to remove; who is in both is removed."""
-    edited = await patiently(
-        lambda: services.segments.edit(principal, segment_id, add=body.add, remove=body.remove, once=once)
-    )
-    return as_json({**edited, **_fresh(await _card(services, principal, segment_id))})
-
-
 @routes.post(
     "/segments/{segment_id}/freeze",
     response_model=SegmentOut,
@@ -320,8 +210,8 @@ async def edit_members(
     **operation(
         "segments.freeze",
         Scope.SEGMENTS_WRITE,
-        problems=(NoSegment, NameTaken, *_ONCE),
-        **_body(name="Чай, Казань, весна 2026"),
+        problems=(NoSegment, NameTaken, *ONCE),
+        **an_example(name="Чай, Казань, весна 2026"),
     ),
 )
 async def freeze_segment(
@@ -330,31 +220,3 @@ async def freeze_segment(
     """A segment of its own that stays as it is: the members within your reach, now or at a past moment."""
     frozen = await patiently(lambda: services.segments.freeze(principal, segment_id, body.name, body.as_of, once))
     return await _show(services, principal, frozen, 201)
-
-
-@routes.get(
-    "/segments/{segment_id}/explain/{customer_id}",
-    response_model=MembershipOut,
-    summary="Explain a membership",
-    **operation(
-        "segments.explain_member",
-        Scope.SEGMENTS_READ,
-        problems=(NoSegment, NoCustomer, *RULE_PROBLEMS),
-    ),
-)
-async def explain_member(segment_id: UUID, customer_id: UUID, principal: Caller, services: Wired) -> Response:
-    """Whether a customer is in and since when, and of each clause of the rule what it says of him now."""
-    async with services.uow.begin(principal) as tx:
-        segment = await tx.saved_segments.card(segment_id)
-        if segment is None:
-            raise NoSegment
-        if not await tx.search.cards([str(customer_id)], ("customer_id",)):
-            raise NoCustomer
-        entered_at = await tx.saved_segments.entered_at(segment_id, customer_id)
-    meant, verdicts = None, []
-    if segment["kind"] == "live":
-        asked = await services.rules.asked(principal, text=segment["text"])
-        meant, found = await services.rules.explain(principal, asked, customer_id)
-        verdicts = [shown_verdict(one) for one in found]
-    answer = {"segment_id": segment_id, "customer_id": customer_id, "member": entered_at is not None}
-    return as_json(answer | {"entered_at": entered_at, "meant": meant, "clauses": verdicts} | _fresh(segment))
