@@ -9,7 +9,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from benchmarks import abc_rows, batch_rows, export_rows, http_rows, import_rows, preview_rows, rfm_rows, search_rows
+from benchmarks import (
+    abc_rows,
+    batch_rows,
+    export_rows,
+    http_rows,
+    import_rows,
+    preview_rows,
+    rfm_rows,
+    search_rows,
+    segment_rows,
+)
 from benchmarks.databases import Server, run, served
 from benchmarks.measure import Result, Row, machine, measured
 
@@ -22,6 +32,7 @@ ROWS: Sequence[Row] = (
     *rfm_rows.ROWS,
     *abc_rows.ROWS,
     *preview_rows.ROWS,
+    *segment_rows.ROWS,
 )
 LATEST = Path(__file__).with_name("latest.json")
 
