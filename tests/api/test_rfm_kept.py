@@ -8,6 +8,7 @@ import pytest
 
 from service.domain.access import Scope
 from tests.api.support import Api, Client, in_the_api
+from tests.contract.purchase_records import Order, World, store
 from tests.postgres import TestDatabase
 
 _HALVES = [
@@ -323,5 +324,27 @@ def test_the_chart_holds_for_nobody_and_for_names_with_markup(database: TestData
             assert not [one for tag in ("script", "b") for one in root.iter(f"{_SVG}{tag}")]
         own = await anna.get("/v1/rfm/chart.svg", params={"as_of": "2026-03-02"})
         assert "Nobody has ordered" in own.text
+
+    in_the_api(database, scenario)
+
+
+def test_a_hundred_customers_with_ties_score_as_the_definition_says(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        times = [1] * 60 + [2] * 25 + [3] * 10 + [4] * 5
+        day = date(2026, 3, 1)
+        orders = tuple(
+            Order(customer=place, day=day, hour=9 + number, total=1_000_000, refunded=0, status="paid", currency="RUB")
+            for place, count in enumerate(times)
+            for number in range(count)
+        )
+        async with world.tenant.uow.begin(head.principal) as tx:
+            await store(tx.session, World(customers=100, orders=orders, returns=()))
+            await tx.commit()
+        page = await _read(head, "rfm/customers", as_of="2026-03-02", limit=200)
+        assert {(one["orders"], one["f"], one["r"]) for one in page["items"]} == {
+            (1, 1, 5), (2, 4, 5), (3, 5, 5), (4, 5, 5),
+        }  # fmt: skip
+        assert len(page["items"]) == 100
 
     in_the_api(database, scenario)

@@ -19,6 +19,7 @@ Every fifteenth customer takes part here, all of them in the proof; thresholds c
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 from tests.api.support import Api, in_the_api
 from tests.contract import rfm_package
@@ -47,7 +48,7 @@ def scored_as_published(database: TestDatabase, every: int) -> int:
         made = await head.post("/v1/rfm/schemes", json=body | {"groups": rfm_package.groups()})
         assert made.status_code == 201, made.text
         query = {"scheme_id": made.json()["scheme_id"], "as_of": rfm_package.AS_OF.isoformat(), "limit": "200"}
-        found = {}
+        found: dict[str, dict[str, Any]] = {}
         cursor: str | None = ""
         while cursor is not None:
             page = (await head.get("/v1/rfm/customers", params=query | ({"cursor": cursor} if cursor else {}))).json()

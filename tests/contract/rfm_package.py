@@ -85,7 +85,7 @@ def fifths(values: list[int]) -> list[Fraction]:
 
 def thresholds(base: list[Customer]) -> dict[str, list[object]]:
     """Our absolute cuts that mean what the package's mean: there a value is in class k + 1 from quantile + 1 on."""
-    cuts = {
+    cuts: dict[str, list[object]] = {
         "recency_days": [ceil(one) + 1 for one in fifths([one.recency_days for one in base])],
         "frequency": [ceil(one) for one in fifths([one.orders for one in base])],
     }
