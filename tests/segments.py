@@ -15,10 +15,10 @@ _TOLD = sql("""
 async def settled(uow: PgUnitOfWork, refresher: SegmentRefresher, tenant_id: int) -> None:
     """Refresh until nothing is left to do; transactions of others on the same server hold the horizon back a while."""
     principal = system(tenant_id)
-    for _ in range(500):
+    for _ in range(1_200):
         async with uow.begin(principal) as tx:
             all_told = await tx.session.fetchval(_TOLD)
         if all_told and not (await refresher.refresh_tenant(tenant_id)).segments:
             return
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
     raise TimeoutError("the segments do not settle")

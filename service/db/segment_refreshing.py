@@ -87,6 +87,7 @@ class PgSegmentRefreshing:
         self._horizon = 0
         self._used: list[UUID] = []
         self._stale: bool | None = None
+        self._always = False
 
     async def begin(self) -> Begun | None:
         row = await self._session.fetchrow(_BEGIN)
@@ -134,8 +135,8 @@ class PgSegmentRefreshing:
         if not found:
             return []
         statement = sql(f"SELECT DISTINCT x.customer_id FROM ({' UNION ALL '.join(found)}) x LIMIT :limit")
-        async with self._session.planned_anew():
-            return [row["customer_id"] for row in await self._session.fetch(statement, **values)]
+        await self._plan_anew(always=True)
+        return [row["customer_id"] for row in await self._session.fetch(statement, **values)]
 
     async def evaluate(self, segment_id: UUID, asked: Asked, among: Sequence[UUID] | None, *, tell: bool) -> int:
         some = among is not None
@@ -147,9 +148,9 @@ class PgSegmentRefreshing:
             some_m=_SOME.format("m") if some else "true",
         )
         values = {"segment_id": segment_id, "tell": tell, **rule.values}
+        await self._plan_anew(always=some)
         if some:
-            async with self._session.planned_anew():
-                return int(await self._session.fetchval(sql(text), among=among, **values))
+            return int(await self._session.fetchval(sql(text), among=among, **values))
         # A text of its own is planned for what it is given, while the checks of a million keys keep their plans.
         return int(await self._session.fetchval(sql(f"{text} -- {uuid4()}"), **values))
 
@@ -160,6 +161,12 @@ class PgSegmentRefreshing:
 
     async def broken(self, segment_id: UUID) -> None:
         await self._session.execute(_BROKEN, segment_id=segment_id)
+
+    async def _plan_anew(self, *, always: bool) -> None:
+        """Few ids and a text that comes again: planned for what it is given. Told only when it changes."""
+        if always != self._always:
+            self._always = always
+            await self._session.command(f"SET LOCAL plan_cache_mode = {'force_custom_plan' if always else 'auto'}")
 
     async def _some_stale(self, asked: Asked) -> bool:
         """Whether some kept total can't answer today; asked once, for currency and day are those of the tenant."""
