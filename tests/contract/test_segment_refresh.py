@@ -195,7 +195,7 @@ _QUIETLY = [
 ]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=_QUIETLY)
+@settings(max_examples=4, deadline=None, suppress_health_check=_QUIETLY)
 @given(
     records=st.lists(made, min_size=2, max_size=6),
     asked_for=st.lists(rules(), min_size=6, max_size=8),
@@ -204,4 +204,4 @@ _QUIETLY = [
 def test_a_refresh_finds_whom_a_full_look_finds(
     stage: Stage, records: list[Made], asked_for: list[Rule], seed: int
 ) -> None:
-    play(stage, records, asked_for, seed, rounds=4)
+    play(stage, records, asked_for, seed, rounds=3)
