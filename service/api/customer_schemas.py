@@ -225,11 +225,7 @@ class CustomerQuery(Input):
 
     @property
     def filters(self) -> dict[str, object]:
-        return {
-            name: getattr(self, name)
-            for name in _FILTERS
-            if getattr(self, name) is not None
-        }
+        return {name: getattr(self, name) for name in _FILTERS if getattr(self, name) is not None}
 
 
 class ContactExact(Input):
