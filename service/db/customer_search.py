@@ -84,7 +84,8 @@ def _keyed(filters: frozenset[str]) -> str:
 @lru_cache(maxsize=64)
 def _with_contact(filters: frozenset[str], words: tuple[bool, ...], fields: tuple[str, ...] | None) -> Statement:
     found = "SELECT d.customer_id FROM contact_details d WHERE d.tenant_id = :tenant AND d.lookup = :lookup"
-    where = [*conditions(filters, words), f"c.customer_id IN ({found})"]
+    # As an array: a join would gather the few ids in a hash table first, which takes as long as the card.
+    where = [*conditions(filters, words), f"c.customer_id = ANY (ARRAY({found}))"]
     card = f"{CARD_SQL} WHERE {' AND '.join(where)} ORDER BY c.customer_id DESC LIMIT {_MOST_WITH_CONTACT}"
     return sql(_only(fields, card))
 
