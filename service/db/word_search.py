@@ -17,7 +17,8 @@ from service.domain.customers.search import CANDIDATES, Place, is_prefix
 
 _COMMON = sql(f"""
     SELECT count(*) > {CANDIDATES} FROM (SELECT FROM search_tokens s
-        WHERE s.tenant_id = :tenant AND s.token >= :word0 AND s.token < :word0_end LIMIT {CANDIDATES + 1}) s
+        WHERE s.tenant_id = :tenant AND s.token >= :word0 AND s.token < :word0_end
+        ORDER BY s.token LIMIT {CANDIDATES + 1}) s
 """)
 # A page of hits needs few records, each looked up to see whether it is within reach; with more memory the planner would
 # read the whole portfolio first. The plan for any word is such a plan then, so no word needs one of its own.
