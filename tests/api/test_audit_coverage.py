@@ -9,7 +9,7 @@ from dataclasses import replace
 import asyncpg
 
 from tests.api.support import Api, api
-from tests.api.test_examples import _BEFORE_JOBS, _BY_A_SECOND, _OF_A_LIST, _OPERATIONS, _WAITING, Trial
+from tests.api.test_examples import _OPERATIONS, Trial
 from tests.postgres import TestDatabase
 from tests.support import a_tenant
 
@@ -33,15 +33,7 @@ async def _unaudited(world: Api, root: asyncpg.Connection, name: str) -> str | N
     here = replace(world, tenant=tenant)
     trial = Trial(here, await here.client(), await here.client(reach="own"), await here.client())
     try:
-        if name in _BY_A_SECOND:
-            await trial.carry_out("exports.create", **_WAITING)
-        if name in _OF_A_LIST:
-            await trial.carry_out("segments.create", text=None)
-        for parameter in _OPERATIONS[name].parameters:
-            await trial.made(parameter)
-        if name not in _BEFORE_JOBS:
-            await here.run_jobs()
-        trial.answers.pop(name, None)
+        await trial.prepare(name)
         before = await root.fetchval(_COUNT, tenant.tenant_id)
         await trial.carry_out(name)
     except Exception as error:

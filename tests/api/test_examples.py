@@ -106,6 +106,18 @@ class Trial:
     second: Client
     answers: dict[str, Any] = field(default_factory=dict)
 
+    async def prepare(self, name: str) -> None:
+        """Everything that the operation wants to be there."""
+        if name in _BY_A_SECOND:
+            await self.carry_out("exports.create", **_WAITING)
+        if name in _OF_A_LIST:
+            await self.carry_out("segments.create", text=None)
+        for parameter in _OPERATIONS[name].parameters:
+            await self.made(parameter)
+        if name not in _BEFORE_JOBS:
+            await self.world.run_jobs()
+        self.answers.pop(name, None)
+
     async def made(self, name: str) -> str:
         """An id of that kind, made by its operation's example."""
         if name in _FIXED:
@@ -204,15 +216,7 @@ def test_every_operation_answers_its_example_as_the_document_says(database: Test
                 here = replace(world, tenant=tenant)
                 trial = Trial(here, await here.client(), await here.client(reach="own"), await here.client())
                 try:
-                    if name in _BY_A_SECOND:
-                        await trial.carry_out("exports.create", **_WAITING)
-                    if name in _OF_A_LIST:
-                        await trial.carry_out("segments.create", text=None)
-                    for parameter in _OPERATIONS[name].parameters:
-                        await trial.made(parameter)
-                    if name not in _BEFORE_JOBS:
-                        await here.run_jobs()
-                    trial.answers.pop(name, None)
+                    await trial.prepare(name)
                     await trial.carry_out(name)
                 except Exception as error:
                     faults[name] = f"{type(error).__name__}: {str(error)[:600]}"
