@@ -86,8 +86,8 @@ def _result(row: Row, pairs: list[tuple[float, float]]) -> Result:
     ratios = [ours / reference if row.unit == "req/s" else reference / ours for ours, reference in pairs]
     return Result(
         name=row.name,
-        ours=round(statistics.median(ours for ours, _ in pairs), 4),
-        reference=round(statistics.median(reference for _, reference in pairs), 4),
+        ours=round(statistics.median(ours for ours, _ in pairs), 6),
+        reference=round(statistics.median(reference for _, reference in pairs), 6),
         ratio=round(statistics.median(ratios), 3),
         goal=row.goal,
         unit=row.unit,

@@ -75,10 +75,11 @@ def _search(server: Server, scale: float, *, what: Literal["name", "contact"]) -
         manager = head.run(directory.by_subject(SLUG, subject("own", 3), (*scopes, "reach:own")))
         sides = [_by(head, principal, what) for principal in (head.principal, manager)]
         head.run(_agree(sides, asked))
-        yield Sides(
-            ours=lambda: head.run(_timed([by.ours for by in sides], asked)),
-            reference=lambda: head.run(_timed([by.reference for by in sides], asked)),
-        )
+        with head.apart_from_servers():
+            yield Sides(
+                ours=lambda: head.run(_timed([by.ours for by in sides], asked)),
+                reference=lambda: head.run(_timed([by.reference for by in sides], asked)),
+            )
 
 
 ROWS = (
