@@ -1,0 +1,14 @@
+"""find faults"""
+
+revision = "2026_11_23_2030"
+down_revision = "2026_11_22_2020"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -1,0 +1,14 @@
+"""find duplicates"""
+
+revision = "2026_11_23_2050"
+down_revision = "2026_11_23_2040"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -1,0 +1,14 @@
+"""merge customers"""
+
+revision = "2026_11_23_2060"
+down_revision = "2026_11_23_2050"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
