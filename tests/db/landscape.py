@@ -59,6 +59,14 @@ _MADE: tuple[tuple[type, Callable[[], Any]], ...] = (
 # What no role of a reach may write, and the role that does.
 WATCHED = ("canaries", "leak_signals", "staff_activity")
 WATCH = "clientbase_watch"
+DUPLICATES = (
+    "linkage_keys",
+    "linkage_models",
+    "linkage_progress",
+    "duplicate_pairs",
+    "duplicate_members",
+    "never_merge",
+)
 _NUMBERS = count(1)
 Key = tuple[Any, ...]
 
@@ -93,10 +101,11 @@ def tables() -> Iterator[Table]:
     """Every table that belongs to tenants, parents first; journals refer to all without a key.
 
     Seals are nobody's to write but the sealer's (tests/db/test_audit_seals.py).
-    Looks at contacts and terms of use have tests of their own (tests/api/test_reveals.py, tests/api/test_terms.py).
+    Looks at contacts and terms of use have tests of their own (tests/api/test_reveals.py, tests/api/test_terms.py);
+    so have duplicates, whose rows name two records (tests/db/test_duplicate_access.py).
     """
     journals = ("audit", "audit_entries", "changes", "rfm_scores")
-    apart = ("tenants", "audit_seals", "reveals", "terms", "terms_acceptances", *journals)
+    apart = ("tenants", "audit_seals", "reveals", "terms", "terms_acceptances", *DUPLICATES, *journals)
     yield from (table for table in metadata.sorted_tables if table.name not in apart)
     yield from (metadata.tables[name] for name in journals)
 

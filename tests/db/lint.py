@@ -10,9 +10,10 @@ from service.db.tables import metadata
 Check = Callable[[Any, str], Awaitable[list[str]]]
 # Their rows are not of one tenant: the registry of tenants, and Alembic's own table, which holds a revision.
 ABOVE_TENANTS = {"tenants", "alembic_version"}
-# Who reads contacts in clear: the reveal; and the erasure, which has to find where else a person's contacts stand.
-CLEAR = {("contact_details", "value"), ("contact_details", "normal")}
-CLEAR_READERS = {"clientbase_reveal", "clientbase_eraser"}
+# Who reads contacts in clear: the reveal; the erasure, which has to find where else a person's contacts stand; and the
+# match of records, which compares them.
+CLEAR = {("contact_details", "value"), ("contact_details", "normal"), ("quality_fixes", "images")}
+CLEAR_READERS = {"clientbase_reveal", "clientbase_eraser", "clientbase_linkage"}
 # Policies over more than one tenant: the keeper walks the tenants by their numbers, of which he reads nothing else; the
 # sealer chains everybody's trail in one order, and reads the trail alone.
 ACROSS_TENANTS = {"tenants.keeper", "tenants.sealer", "audit.sealer", "audit_entries.sealer", "audit_seals.sealer"}

@@ -7,6 +7,14 @@ Text that is compared or ordered by an index is folded at write time and collate
 from service.db.tables.access import reveals, terms, terms_acceptances
 from service.db.tables.audit import audit, audit_entries, audit_seals
 from service.db.tables.base import metadata
+from service.db.tables.duplicates import (
+    duplicate_members,
+    duplicate_pairs,
+    linkage_keys,
+    linkage_models,
+    linkage_progress,
+    never_merge,
+)
 from service.db.tables.leaks import canaries, leak_signals, staff_activity
 from service.db.tables.leaving import export_approvals, export_links
 from service.db.tables.people import (
@@ -80,6 +88,8 @@ __all__ = [
     "customer_links",
     "customers",
     "deputies",
+    "duplicate_members",
+    "duplicate_pairs",
     "erasures",
     "export_approvals",
     "export_links",
@@ -94,7 +104,11 @@ __all__ = [
     "interactions",
     "jobs",
     "leak_signals",
+    "linkage_keys",
+    "linkage_models",
+    "linkage_progress",
     "metadata",
+    "never_merge",
     "notes",
     "order_lines",
     "orders",
