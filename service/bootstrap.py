@@ -205,6 +205,7 @@ async def build_container(settings: Settings) -> Container:
         chunk_rows=settings.jobs.chunk_rows,
     )
     rules = RuleService(uow, clock)
+    abc = AbcService(uow, clock)
     exports = ExportService(uow, clock, mark_keys(settings), rules)
     anchor_file = anchors(settings)
     services = Services(
@@ -218,8 +219,8 @@ async def build_container(settings: Settings) -> Container:
         attributes=AttributeService(uow),
         orders=OrderService(uow, clock),
         segmentation=SegmentationService(uow, clock),
-        rfm=RfmService(uow, clock),
-        abc=AbcService(uow, clock),
+        rfm=RfmService(uow, clock, abc),
+        abc=abc,
         rules=rules,
         segments=SegmentService(uow),
         ingestion=ingestion,

@@ -50,6 +50,13 @@ def page(over: AbcOver, by: AbcMeasure, source: Source, borders: int, period: Pe
 
 
 @cache
+def judged_customers(by: AbcMeasure, source: Source, borders: int, period: Period) -> str:
+    """SELECT customer_id, class_no, letter: one row for each customer that has a counted order or a return."""
+    return f"""{_steadiness(AbcOver.CUSTOMERS, by, source, period)}
+        SELECT item AS customer_id, {_index(borders)} AS class_no, letter FROM judged"""
+
+
+@cache
 def by_scores(by: AbcMeasure, source: Source, borders: int) -> Statement:
     """(index, r, f, items, total) of customers; r and f are null of those without a counted order."""
     return sql(f"""

@@ -13,6 +13,7 @@ from service.domain.errors import (
 )
 from service.domain.money import TooPrecise
 from service.domain.orders.errors import OrderIdTaken
+from service.domain.segmentation.abc_snapshots import AbcSnapshotUnderWay
 from service.domain.segmentation.rfm_snapshots import SnapshotUnderWay
 
 # Keys are the constraint names of the metadata's naming convention.
@@ -25,6 +26,8 @@ _CONSTRAINTS: dict[str, type[DomainError]] = {
     "pk_contact_details": ContactKnown,
     "pk_rfm_snapshots": SnapshotUnderWay,
     "pk_rfm_scores": SnapshotUnderWay,
+    "pk_abc_snapshots": AbcSnapshotUnderWay,
+    "pk_abc_classes": AbcSnapshotUnderWay,
 }
 
 

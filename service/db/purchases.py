@@ -163,6 +163,15 @@ class PgPurchases:
         rows = await self._session.fetch(statement, **values)
         return [CellSum(**{**row, "total": int(row["total"])}) for row in rows]
 
+    async def judged_customers(
+        self, by: AbcMeasure, basis: Basis, floors: Floors, scheme: XyzScheme
+    ) -> tuple[str, dict[str, object]]:
+        """The SQL of (customer_id, class_no, letter), and its values, for others to build on."""
+        text = abc_matrix.judged_customers(by, await self._source(basis), len(floors), scheme.period)
+        return text, {
+            **self._days(basis), **abc_matrix.floor_values(floors), **abc_matrix.scheme_values(basis, scheme)
+        }  # fmt: skip
+
     async def abc_by_scores(self, by: AbcMeasure, basis: Basis, floors: Floors, scores: Cuts) -> list[ScoredSum]:
         statement = abc_matrix.by_scores(by, await self._source(basis), len(floors))
         values = {**self._days(basis), **_floors(scores), **abc_matrix.floor_values(floors)}

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
+from service.db.abc_snapshots import PgAbcSnapshots
 from service.db.access_requests import PgAccessRequests
 from service.db.around import PgAround
 from service.db.assignments import PgAssignments
@@ -103,6 +104,10 @@ class PgTransaction(Transaction):
     @cached_property
     def purchases(self) -> PgPurchases:
         return PgPurchases(self.session)
+
+    @cached_property
+    def abc_snapshots(self) -> PgAbcSnapshots:
+        return PgAbcSnapshots(self.session)
 
     @cached_property
     def rfm_schemes(self) -> PgRfmSchemes:

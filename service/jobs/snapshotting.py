@@ -47,5 +47,6 @@ async def _of_tenant(nights: Nights, tenant_id: int) -> None:
     except Exception as error:
         _log.error("no snapshots", tenant=tenant_id, error=type(error).__name__)
         return
-    if night.taken or night.failed:
-        _log.info("snapshots", tenant=tenant_id, taken=len(night.taken), failed=night.failed, swept=night.swept)
+    if night.taken or night.failed or night.classes:
+        told = {"taken": len(night.taken), "classes": night.classes, "failed": night.failed, "swept": night.swept}
+        _log.info("snapshots", tenant=tenant_id, **told)

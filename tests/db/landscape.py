@@ -24,6 +24,8 @@ from tests.support import Tenant, a_tenant
 
 # Values that a check constraint asks for; anything else is made up from the type.
 _CHOSEN = {
+    ("abc_snapshots", "measure"): "revenue",
+    ("abc_snapshots", "period"): "month",
     ("assignments", "state"): "done",
     ("attribute_definitions", "kind"): "text",
     ("access_requests", "state"): "open",
@@ -104,8 +106,8 @@ def tables() -> Iterator[Table]:
     Looks at contacts and terms of use have tests of their own (tests/api/test_reveals.py, tests/api/test_terms.py);
     so have duplicates, whose rows name two records (tests/db/test_duplicate_access.py).
     """
-    journals = ("audit", "audit_entries", "changes", "rfm_scores")
-    apart = ("tenants", "audit_seals", "reveals", "terms", "terms_acceptances", *DUPLICATES, *journals)
+    journals = ("audit", "audit_entries", "changes", "rfm_scores", "abc_classes")
+    apart = ("tenants", "audit_seals", "reveals", "terms", "terms_acceptances", "quality_fixes", *DUPLICATES, *journals)
     yield from (table for table in metadata.sorted_tables if table.name not in apart)
     yield from (metadata.tables[name] for name in journals)
 

@@ -26,6 +26,8 @@ REACHES = ("clientbase_own", "clientbase_team", "clientbase_tenant")
 # By the customer (through the parent, where there is one), by who made it (`self`: by nobody else, whatever his reach),
 # by the whole tenant, or by no role of a reach.
 _SEEN = {
+    "abc_classes": "customer",
+    "abc_snapshots": "tenant",
     "access_requests": "customer",
     "assignments": "maker",
     "attribute_definitions": "tenant",

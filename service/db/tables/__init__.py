@@ -4,6 +4,7 @@ Money is bigint micros (service/domain/money.py). Days (`*_on`) are days in the 
 Text that is compared or ordered by an index is folded at write time and collated "C".
 """
 
+from service.db.tables.abc import abc_classes, abc_snapshots
 from service.db.tables.access import reveals, terms, terms_acceptances
 from service.db.tables.audit import audit, audit_entries, audit_seals
 from service.db.tables.base import metadata
@@ -78,6 +79,8 @@ __all__ = [
     "canaries",
     "categories",
     "changes",
+    "abc_classes",
+    "abc_snapshots",
     "channel_costs",
     "channels",
     "chosen_customers",

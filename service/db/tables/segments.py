@@ -41,6 +41,8 @@ segments = Table(
     need("change_id", BigInteger, "0"),
     may("computed_on", Date),
     may("next_turn", Date),
+    may("rfm_snapshot", Integer),  # whose scores and classes it was computed by
+    may("abc_snapshot", Integer),
     moment(),
     moment("updated_at"),
     PrimaryKeyConstraint("tenant_id", "segment_id"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from service.domain.access import Principal
+from service.domain.idempotency import Once
 from service.domain.ports import Clock, UnitOfWork
 from service.domain.segmentation import abc_analysis, matrices, rfm
 from service.domain.segmentation.abc_analysis import (
@@ -15,14 +16,18 @@ from service.domain.segmentation.abc_analysis import (
     check_borders,
     measure_of,
 )
+from service.domain.segmentation.abc_snapshots import KEPT, AbcSnapshot, NoAbcSnapshot
 from service.domain.segmentation.basis import Basis
 from service.domain.segmentation.matrices import AbcMatrix, ListedItem, MatrixOverCustomersOnly, MatrixWith, Wanted
-from service.domain.segmentation.ports import PurchasesTransaction
+from service.domain.segmentation.ports import AbcTransaction
 from service.domain.segmentation.rfm import Monetary, RfmScheme
 from service.domain.segmentation.xyz_analysis import LETTERS, XyzScheme
+from service.domain.staff import administer
 
 # A window or a past date goes to the orders themselves.
 _TIMEOUT_MS = 60_000
+_NIGHT_TIMEOUT_MS = 600_000
+_SWEPT_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +51,7 @@ class _Analysis:
 
 
 class AbcService:
-    def __init__(self, uow: UnitOfWork[PurchasesTransaction], clock: Clock) -> None:
+    def __init__(self, uow: UnitOfWork[AbcTransaction], clock: Clock) -> None:
         self._uow = uow
         self._clock = clock
 
@@ -102,7 +107,50 @@ class AbcService:
                 analysis.over, analysis.by, analysis.basis, floors, xyz or XyzScheme(), wanted
             )
 
-    async def _classes(self, tx: PurchasesTransaction, analysis: _Analysis, limit: int) -> AbcReport:
+    async def take(
+        self,
+        principal: Principal,
+        asked: AbcAsked,
+        xyz: XyzScheme,
+        *,
+        once: Once | None = None,
+        scheduled: bool = False,
+    ) -> AbcSnapshot:
+        """A snapshot of all customers of the tenant. Raises AbcSnapshotUnderWay."""
+        administer(principal)
+        analysis = self._analysis(principal, asked)
+        timeout = _NIGHT_TIMEOUT_MS if scheduled else _TIMEOUT_MS
+        async with self._uow.begin(principal, snapshot=True, timeout_ms=timeout) as tx:
+            if known := await tx.idempotency.recall(once):
+                found = await tx.abc_snapshots.one(known["snapshot_id"])
+                if found is None:
+                    raise NoAbcSnapshot
+                return found
+            floors = matrices.floors(await self._classes(tx, analysis, 0))
+            taken = await tx.abc_snapshots.take(
+                tx.purchases, analysis.by, analysis.basis, analysis.borders, floors, xyz, scheduled=scheduled
+            )
+            if not scheduled:
+                await tx.journal.audit("abc.take_snapshot", "abc_snapshot", records=taken.customers)
+            await tx.idempotency.remember(once, 201, {"snapshot_id": taken.snapshot_id})
+            await tx.commit()
+        return taken
+
+    async def nightly(self, keeper: Principal, today: date) -> bool:
+        """Today's snapshot, unless there is one, made as the latest was; and the end of old ones."""
+        async with self._uow.begin(keeper) as tx:
+            latest = await tx.abc_snapshots.page(limit=KEPT)
+        due = not any(one.scheduled and one.as_of == today for one in latest)
+        if due:
+            await self.take(keeper, *_again(latest[0] if latest else None), scheduled=True)
+        swept = _SWEPT_AT_ONCE
+        while swept == _SWEPT_AT_ONCE:
+            async with self._uow.begin(keeper, timeout_ms=_TIMEOUT_MS) as tx:
+                swept = await tx.abc_snapshots.tidy(KEPT, _SWEPT_AT_ONCE)
+                await tx.commit()
+        return due
+
+    async def _classes(self, tx: AbcTransaction, analysis: _Analysis, limit: int) -> AbcReport:
         basis = analysis.basis
         figures = await tx.purchases.abc(analysis.over, analysis.by, basis, analysis.borders, limit=limit)
         return abc_analysis.report(
@@ -123,3 +171,13 @@ class AbcService:
             window_days=asked.window_days,
         )
         return _Analysis(over=asked.over, by=measure_of(asked.by), borders=check_borders(asked.borders), basis=basis)
+
+
+def _again(latest: AbcSnapshot | None) -> tuple[AbcAsked, XyzScheme]:
+    """As the latest was asked for; the usual way where there is none."""
+    if latest is None:
+        return AbcAsked(), XyzScheme()
+    asked = AbcAsked(
+        by=latest.by, borders=latest.borders, currency=latest.currency, window_days=latest.window_days
+    )  # fmt: skip
+    return asked, latest.xyz

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from service.domain.idempotency import Idempotency
@@ -12,6 +12,7 @@ from service.domain.ports import Journal
 from service.domain.rules.model import Asked
 from service.domain.rules.ports import RulesTransaction
 from service.domain.segmentation.abc_analysis import AbcFigures, AbcMeasure, AbcOver
+from service.domain.segmentation.abc_snapshots import AbcSnapshot
 from service.domain.segmentation.basis import Basis
 from service.domain.segmentation.matrices import CellSum, Floors, ListedItem, ScoredSum, Wanted
 from service.domain.segmentation.rfm import Cuts, Distribution, Monetary, RfmScheme, Tiles
@@ -168,6 +169,43 @@ class PurchasesTransaction(RulesTransaction, Protocol):
 
     @property
     def rfm_schemes(self) -> RfmSchemes: ...
+
+
+class AbcSnapshots(Protocol):
+    async def take(
+        self,
+        purchases: Any,
+        by: AbcMeasure,
+        basis: Basis,
+        borders: tuple[int, ...],
+        floors: Floors,
+        xyz: XyzScheme,
+        *,
+        scheduled: bool,
+    ) -> AbcSnapshot:
+        """Keep of which class and letter everybody is. Raises AbcSnapshotUnderWay."""
+        ...
+
+    async def one(self, snapshot_id: int) -> AbcSnapshot | None: ...
+
+    async def page(self, *, limit: int) -> list[AbcSnapshot]:
+        """The newest first."""
+        ...
+
+    async def tidy(self, kept: int, most: int) -> int:
+        """Drop all but the newest, and take away classes of dropped ones, at most so many; how many."""
+        ...
+
+
+class AbcTransaction(PurchasesTransaction, Protocol):
+    @property
+    def abc_snapshots(self) -> AbcSnapshots: ...
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def idempotency(self) -> Idempotency: ...
 
 
 class RfmTransaction(PurchasesTransaction, Protocol):

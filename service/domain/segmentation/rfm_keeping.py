@@ -11,6 +11,7 @@ from service.domain.customers.errors import NoCustomer
 from service.domain.errors import DomainError
 from service.domain.idempotency import Once
 from service.domain.ports import Clock, UnitOfWork
+from service.domain.segmentation.abc_service import AbcService
 from service.domain.segmentation.ports import RfmTransaction
 from service.domain.segmentation.rfm import Cuts, Tiles
 from service.domain.segmentation.rfm_next import Outlook, Standing, outlook
@@ -46,17 +47,20 @@ _NOBODY = UUID(int=0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Night:
-    """What a night has brought a tenant: snapshots, those that failed (by code), scores taken away."""
+    """What a night has brought a tenant: snapshots of RFM, those that failed (by code), scores taken away, and whether
+    there are new classes of ABC."""
 
     taken: tuple[int, ...] = ()
     failed: tuple[str, ...] = ()
     swept: int = 0
+    classes: bool = False
 
 
 class RfmService:
-    def __init__(self, uow: UnitOfWork[RfmTransaction], clock: Clock) -> None:
+    def __init__(self, uow: UnitOfWork[RfmTransaction], clock: Clock, classes: AbcService) -> None:
         self._uow = uow
         self._clock = clock
+        self._classes = classes
 
     async def save(self, principal: Principal, scheme: SavedScheme, *, once: Once | None = None) -> SavedScheme:
         """A new scheme. Raises NameTaken, TooManySchemes."""
@@ -138,7 +142,13 @@ class RfmService:
                 taken.append((await self.take(keeper, OfScheme(scheme_id=scheme_id), scheduled=True)).snapshot_id)
             except DomainError as error:
                 failed.append(error.code)
-        return Night(taken=tuple(taken), failed=tuple(failed), swept=await self._tidy(keeper, kept, now.date()))
+        classes = False
+        try:
+            classes = await self._classes.nightly(keeper, now.date())
+        except DomainError as error:
+            failed.append(error.code)
+        swept = await self._tidy(keeper, kept, now.date())
+        return Night(taken=tuple(taken), failed=tuple(failed), swept=swept, classes=classes)
 
     async def _tidy(self, keeper: Principal, kept: list[Snapshot], today: date) -> int:
         old, swept = outlived(kept, today), 0
