@@ -27,6 +27,7 @@ SERVICE_ROLES = (
     "clientbase_eraser",
     "clientbase_watch",
     "clientbase_sealer",
+    "clientbase_quality",
     "clientbase_linkage",
 )
 

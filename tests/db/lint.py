@@ -11,9 +11,15 @@ Check = Callable[[Any, str], Awaitable[list[str]]]
 # Their rows are not of one tenant: the registry of tenants, and Alembic's own table, which holds a revision.
 ABOVE_TENANTS = {"tenants", "alembic_version"}
 # Who reads contacts in clear: the reveal; the erasure, which has to find where else a person's contacts stand; and the
-# match of records, which compares them.
+# match of records, which compares them; the checks of quality, and what mends them.
 CLEAR = {("contact_details", "value"), ("contact_details", "normal"), ("quality_fixes", "images")}
-CLEAR_READERS = {"clientbase_reveal", "clientbase_eraser", "clientbase_linkage"}
+CLEAR_READERS = {
+    "clientbase_reveal",
+    "clientbase_eraser",
+    "clientbase_quality",
+    "clientbase_linkage",
+    "clientbase_mender",
+}
 # Policies over more than one tenant: the keeper walks the tenants by their numbers, of which he reads nothing else; the
 # sealer chains everybody's trail in one order, and reads the trail alone.
 ACROSS_TENANTS = {"tenants.keeper", "tenants.sealer", "audit.sealer", "audit_entries.sealer", "audit_seals.sealer"}

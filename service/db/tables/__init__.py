@@ -38,6 +38,12 @@ from service.db.tables.purchases import (
     purchase_totals,
     refund_lines,
     refunds,
+from service.db.tables.quality import (
+    quality_findings,
+    quality_history,
+    quality_places,
+    quality_scans,
+    quality_scores,
 )
 from service.db.tables.records import (
     access_requests,
@@ -118,6 +124,11 @@ __all__ = [
     "ownerships",
     "products",
     "purchase_totals",
+    "quality_findings",
+    "quality_history",
+    "quality_places",
+    "quality_scans",
+    "quality_scores",
     "refund_lines",
     "refunds",
     "reveals",
