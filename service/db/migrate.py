@@ -28,6 +28,7 @@ SERVICE_ROLES = (
     "clientbase_watch",
     "clientbase_sealer",
     "clientbase_quality",
+    "clientbase_mender",
     "clientbase_linkage",
 )
 

@@ -18,6 +18,7 @@ from service.db.tables.duplicates import (
 )
 from service.db.tables.leaks import canaries, leak_signals, staff_activity
 from service.db.tables.leaving import export_approvals, export_links
+from service.db.tables.mending import quality_fixes
 from service.db.tables.people import (
     assignments,
     attribute_definitions,
@@ -125,6 +126,7 @@ __all__ = [
     "products",
     "purchase_totals",
     "quality_findings",
+    "quality_fixes",
     "quality_history",
     "quality_places",
     "quality_scans",
