@@ -39,6 +39,7 @@ from service.db.tables.purchases import (
     purchase_totals,
     refund_lines,
     refunds,
+)
 from service.db.tables.quality import (
     quality_findings,
     quality_history,
