@@ -17,121 +17,18 @@ _VOWELS = re.compile("[aeiouy]")
 _BETWEEN_KEYS = re.compile(r"[\[\];',`]")
 _WORDS = re.compile(r"[^\W_]+")
 
-_FILLERS = frozenset(
-    fold(word)
-    for word in [
-        "тест",
-        "test",
-        "нет",
-        "no",
-        "none",
-        "null",
-        "nil",
-        "unknown",
-        "неизвестно",
-        "неизвестный",
-        "неизвестен",
-        "имя",
-        "фамилия",
-        "отчество",
-        "клиент",
-        "покупатель",
-        "гость",
-        "guest",
-        "user",
-        "пользователь",
-        "аноним",
-        "anonymous",
-        "ааа",
-        "aaa",
-        "ыыы",
-        "фыва",
-        "йцукен",
-        "asdf",
-        "qwerty",
-        "qwe",
-        "xxx",
-        "n/a",
-        "na",
-        "н/д",
-        "б/н",
-    ]
-)
-_LEGAL_FORMS = frozenset(
-    latin_key(fold(word))
-    for word in [
-        "ооо",
-        "оао",
-        "зао",
-        "пао",
-        "ао",
-        "нао",
-        "тоо",
-        "чп",
-        "ип",
-        "пбоюл",
-        "гк",
-        "ано",
-        "нко",
-        "фгуп",
-        "муп",
-        "гуп",
-        "мбу",
-        "гбу",
-        "фгбу",
-        "ocoo",
-        "общество",
-        "с",
-        "ограниченной",
-        "ответственностью",
-        "акционерное",
-        "закрытое",
-        "открытое",
-        "публичное",
-        "индивидуальный",
-        "предприниматель",
-        "компания",
-        "фирма",
-        "тд",
-        "торговый",
-        "дом",
-        "llc",
-        "ltd",
-        "limited",
-        "inc",
-        "incorporated",
-        "corp",
-        "corporation",
-        "co",
-        "company",
-        "gmbh",
-        "ag",
-        "kg",
-        "sa",
-        "sarl",
-        "srl",
-        "bv",
-        "nv",
-        "oy",
-        "ab",
-        "as",
-        "plc",
-        "llp",
-        "lp",
-        "pte",
-        "pty",
-        "spa",
-        "kft",
-        "sro",
-        "zoo",
-        "the",
-        "and",
-        "of",
-        "group",
-        "holding",
-        "и",
-    ]
-)
+_FILLERS_TOLD = """
+тест test нет no none null nil unknown неизвестно неизвестный неизвестен имя фамилия отчество клиент покупатель гость
+guest user пользователь аноним anonymous ааа aaa ыыы фыва йцукен asdf qwerty qwe xxx n/a na н/д б/н
+"""
+_LEGAL_FORMS_TOLD = """
+ооо оао зао пао ао нао тоо чп ип пбоюл гк ано нко фгуп муп гуп мбу гбу фгбу общество с ограниченной ответственностью
+акционерное закрытое открытое публичное индивидуальный предприниматель компания фирма тд торговый дом и
+llc ltd limited inc incorporated corp corporation co company gmbh ag kg sa sarl srl bv nv oy ab as plc llp lp pte pty
+spa kft sro zoo the and of group holding
+"""
+_FILLERS = frozenset(map(fold, _FILLERS_TOLD.split()))
+_LEGAL_FORMS = frozenset(latin_key(fold(word)) for word in _LEGAL_FORMS_TOLD.split())
 _SHORTENED_TOLD = """
 ул улица, пр проспект, просп проспект, пер переулок, д дом, кв квартира, пл площадь, ш шоссе, наб набережная,
 стр строение, корп корпус, к корпус, г город, обл область, мкр микрорайон, оф офис,
