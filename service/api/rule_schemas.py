@@ -24,7 +24,9 @@ RULE_EXAMPLE: dict[str, Any] = {
 }
 TEXT_EXAMPLE = 'city = "Казань" and orders.sum(last 365 days) >= 50000'
 RULE_PROBLEMS = (BadRule, RuleTooLarge, RuleUnreadable, ContactsClosed, FieldClosed)
-_KINDS = frozenset({"all", "any", "not", "field", "orders", "share", "top_category", "birthday", "consent"})
+_KINDS = frozenset(
+    {"all", "any", "not", "field", "orders", "share", "top_category", "birthday", "anniversary", "near", "consent"}
+)
 _RULE: TypeAdapter[Any] = TypeAdapter(Rule)
 
 

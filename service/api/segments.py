@@ -22,11 +22,7 @@ from service.domain.rules.model import Orders, Share
 from service.domain.rules.printing import printed
 
 routes = router("segments")
-_NOT_YET = [
-    "Distance from a point: addresses have no coordinates.",
-    "Classes of ABC and XYZ: there are no snapshots of them yet.",
-    "Quality scores.",
-]
+_NOT_YET: list[str] = []
 
 
 class FieldOut(BaseModel):
@@ -41,7 +37,7 @@ class FieldOut(BaseModel):
 
 
 class ClauseKindOut(BaseModel):
-    kind: Literal["orders", "share", "top_category", "birthday", "consent"]
+    kind: Literal["orders", "share", "top_category", "birthday", "anniversary", "near", "consent"]
     measure: str | None
     type: str
     operators: list[str]
@@ -124,6 +120,19 @@ _CLAUSES: list[dict[str, Any]] = [
     {
         "kind": "birthday", "measure": None, "type": "date", "operators": ["within"],
         "scope": Scope.CUSTOMERS_READ, "example": "birthday within 7 days",
+    },
+    {
+        "kind": "anniversary", "measure": "first_order", "type": "date", "operators": ["within"],
+        "scope": Scope.ORDERS_READ, "example": "anniversary of first_order within 7 days",
+    },
+    *(
+        {"kind": "anniversary", "measure": name, "type": "date", "operators": ["within"]}
+        | {"scope": Scope.CUSTOMERS_READ, "example": f"anniversary of {name} within 7 days"}
+        for name in ("created", "customer")
+    ),
+    {
+        "kind": "near", "measure": None, "type": "distance", "operators": ["within"],
+        "scope": Scope.CUSTOMERS_READ, "example": 'near "Казань" within 100 km',
     },
     {
         "kind": "consent", "measure": None, "type": "code", "operators": ["given", "withdrawn", "never"],

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from service.db.depth import DEPTHS, by_record
 from service.domain.rules.fields import MEMBER, OWN, FieldSpec
+from service.domain.segmentation.xyz_analysis import LETTERS
 
 _PLACES = ("country", "region", "city")
 _TEXTS = ("family_name", "given_name", "patronymic", "legal_name", "trade_name", "legal_form")
@@ -24,10 +25,15 @@ _READ: Mapping[str, str] = {
     "team": "c.team_id",
 }
 # The latest snapshot of the scheme that rules ask for: one new order moves everybody's cuts, and no segment flickers.
-_SCORED = """rfm_snapshots p JOIN rfm_scores e ON e.tenant_id = p.tenant_id AND e.snapshot_id = p.snapshot_id
-    WHERE p.tenant_id = :tenant AND p.snapshot_id = (SELECT x.snapshot_id FROM rfm_snapshots x
-        WHERE x.tenant_id = :tenant AND x.in_rules AND NOT x.dropped ORDER BY x.as_of DESC, x.snapshot_id DESC LIMIT 1)
-    AND e.customer_id = c.customer_id"""
+LATEST_RFM = """(SELECT x.snapshot_id FROM rfm_snapshots x
+    WHERE x.tenant_id = :tenant AND x.in_rules AND NOT x.dropped ORDER BY x.as_of DESC, x.snapshot_id DESC LIMIT 1)"""
+LATEST_ABC = "(SELECT max(x.snapshot_id) FROM abc_snapshots x WHERE x.tenant_id = :tenant AND NOT x.dropped)"
+_SCORED = f"""rfm_snapshots p JOIN rfm_scores e ON e.tenant_id = p.tenant_id AND e.snapshot_id = p.snapshot_id
+    WHERE p.tenant_id = :tenant AND p.snapshot_id = {LATEST_RFM} AND e.customer_id = c.customer_id"""
+_CLASSED = (
+    f"abc_classes e WHERE e.tenant_id = :tenant AND e.snapshot_id = {LATEST_ABC} AND e.customer_id = c.customer_id"
+)
+_NAMED_LETTERS = ", ".join(f"'{letter}'" for letter in LETTERS)
 # Values that are rows of other tables: FROM and WHERE of a record `c`, and the value. Read as sets, never row by row.
 ROWS: Mapping[str, tuple[str, str]] = {
     "external_ids": (
@@ -48,6 +54,12 @@ ROWS: Mapping[str, tuple[str, str]] = {
     "rfm.f": (_SCORED, "e.f"),
     "rfm.m": (_SCORED, "e.m"),
     "rfm.group": (_SCORED, "p.groups[e.group_no]"),
+    "abc.class": (_CLASSED, "chr(65 + e.class_no)"),
+    "abc.xyz": (_CLASSED, f"(ARRAY[{_NAMED_LETTERS}])[e.letter_no + 1]"),
+    "quality.score": (
+        "quality_scores e WHERE e.tenant_id = c.tenant_id AND e.customer_id = c.customer_id",
+        "e.score",
+    ),
     MEMBER: (
         "segment_members e WHERE e.tenant_id = c.tenant_id AND e.customer_id = c.customer_id AND e.left_at IS NULL",
         "e.segment_id",

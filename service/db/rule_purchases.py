@@ -58,6 +58,10 @@ class PurchaseSql:
         day: Any = days if days is not None else the_day(value, self.asked.today)
         return self._joined(figures, self._compared("a.figure", clause.op, day, "::date")), True
 
+    def first(self) -> str:
+        """The first order of all, as `a.figure`; null without one."""
+        return self._figures("first", Purchases())
+
     def share(self, clause: Share) -> tuple[str, bool]:
         figures = self._shares(clause)
         if clause.op in ("missing", "present"):

@@ -14,15 +14,17 @@ from typing import Any
 from service.db.rule_fields import AMONG_ROWS, ROWS, column, shown
 from service.db.rule_purchases import PurchaseSql
 from service.domain.rules.fields import MEMBER, OWN, FieldSpec, is_text
-from service.domain.rules.matching import folded, start_of, the_day
+from service.domain.rules.matching import centre, folded, start_of, the_day
 from service.domain.rules.model import (
     AllOf,
+    Anniversary,
     AnyOf,
     Asked,
     Birthday,
     Clause,
     Consent,
     Field,
+    Near,
     Not,
     Orders,
     Rule,
@@ -30,12 +32,13 @@ from service.domain.rules.model import (
     TopCategory,
     Value,
 )
+from service.domain.rules.places import names_near
 
 _SIGNS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _TYPES = {
     "text": "text", "code": "text", "id": "uuid", "number": "numeric", "date": "date", "boolean": "boolean",
 }  # fmt: skip
-_THIS_YEAR = "(c.birth_date + make_interval(years => (extract(year FROM {0}) - extract(year FROM c.birth_date))::int))"
+_IN_YEAR = "({0} + make_interval(years => ({1} - extract(year FROM {0}))::int))"
 # The consents that count for a channel, the last word of each record.
 _WORDS = """(SELECT DISTINCT ON (k.customer_id) k.customer_id, k.given FROM consents k
     WHERE k.tenant_id = :tenant AND k.purpose = :{0} AND k.channel = ANY (:{1}::text[]) {2}
@@ -117,7 +120,12 @@ class _Compiler:
             case TopCategory():
                 return _exists(*self.purchases.top(clause), holds)
             case Birthday():
-                return _plain(self._birthday(clause), holds)
+                return _plain(self._next("c.birth_date", clause.within_days), holds)
+            case Anniversary():
+                return self._anniversary(clause, holds)
+            case Near():
+                names = self.binder.bind(list(names_near(centre(clause), clause.within_km)))
+                return _plain(f"c.city_folded = ANY (:{names}::text[])", holds)
             case Consent():
                 return self._consent(clause, holds)
 
@@ -132,6 +140,12 @@ class _Compiler:
                 return f"to_jsonb({shown(clause.field, own)})"
             case Birthday():
                 return "to_jsonb(c.birth_date)"
+            case Anniversary() if clause.of == "first_order":
+                return f"(SELECT to_jsonb(a.figure) FROM {self.purchases.first()} WHERE a.customer_id = c.customer_id)"
+            case Anniversary():
+                return f"to_jsonb({self._occasion(clause)})"
+            case Near():
+                return "to_jsonb(c.city)"
             case Consent():
                 purpose, channels = self.binder.bind(clause.purpose), self.binder.bind(sorted({"", clause.channel}))
                 return f"(SELECT to_jsonb(w.given) FROM {self._words(purpose, channels)})"
@@ -214,12 +228,28 @@ class _Compiler:
             "ge": f"{read} >= {begins}",
         }[clause.op]
 
-    def _birthday(self, clause: Birthday) -> str:
+    def _anniversary(self, clause: Anniversary, holds: bool) -> str:
+        """Not in the year of the day itself, so the first that can be is in the year behind."""
+        if clause.of == "first_order":
+            coming = self._next("a.figure", clause.within_days, again=True)
+            return _exists(f"{self.purchases.first()} WHERE a.customer_id = c.customer_id AND {coming}", True, holds)
+        return _plain(self._next(self._occasion(clause), clause.within_days, again=True), holds)
+
+    def _occasion(self, clause: Anniversary) -> str:
+        zone = f":{self.binder.bind(self.asked.time_zone)}::text"
+        if clause.of == "created":
+            return f"(c.created_at AT TIME ZONE {zone})::date"
+        return f"(CASE c.status WHEN 'customer' THEN c.status_at END AT TIME ZONE {zone})::date"
+
+    def _next(self, day: str, within_days: int, *, again: bool = False) -> str:
+        """The next time that the day comes round lies within so many days; `again`: the day itself is none."""
         today = f":{self.binder.bind(self.asked.today)}::date"
-        last = f":{self.binder.bind(self.asked.today + timedelta(days=clause.within_days))}::date"
-        this = _THIS_YEAR.format(today)
-        following = _THIS_YEAR.replace("extract(year FROM {0})", f"extract(year FROM {today}) + 1")
-        return f"CASE WHEN {this} >= {today} THEN {this} <= {last} ELSE {following} <= {last} END"
+        last = f":{self.binder.bind(self.asked.today + timedelta(days=within_days))}::date"
+        year, this_year = f"extract(year FROM {day})", f"extract(year FROM {today})"
+        this = _IN_YEAR.format(day, this_year)
+        following = _IN_YEAR.format(day, (f"greatest({this_year}, {year})" if again else this_year) + " + 1")
+        past = f"{year} < {this_year} AND " if again else ""
+        return f"CASE WHEN {past}{this} >= {today} THEN {this} <= {last} ELSE {following} <= {last} END"
 
     def _consent(self, clause: Consent, holds: bool) -> str:
         purpose = self.binder.bind(clause.purpose)

@@ -11,9 +11,9 @@ from service.db.rules import compile_rule
 from service.db.session import Session
 from service.db.statement import sql
 from service.domain.rules.matching import start_of
-from service.domain.rules.model import Asked
+from service.domain.rules.model import Asked, Occasion
 from service.domain.segments.model import Live
-from service.domain.segments.turning import Span, Turned
+from service.domain.segments.turning import MonthDay, Span, Turned
 
 # The lock ends with the transaction. Who gets it on a snapshot from before another's commit is refused at the write.
 _BEGIN = sql("""
@@ -130,6 +130,11 @@ class PgSegmentRefreshing:
         found = [
             *_by_fields(asked, turned, values),
             *_by_birthdays(turned, values),
+            *(
+                one
+                for occasion, days in turned.anniversaries
+                for one in _by_anniversaries(asked, occasion, days, values)
+            ),
             *(one for span in turned.purchases for one in _by_purchases(asked, span, values)),
         ]
         if not found:
@@ -207,9 +212,27 @@ def _by_fields(asked: Asked, turned: Turned, values: dict[str, object]) -> list[
 def _by_birthdays(turned: Turned, values: dict[str, object]) -> list[str]:
     if not turned.birthdays:
         return []
-    values["days"] = sorted(month * 100 + day for month, day in turned.birthdays)
-    number = "(extract(month FROM c.birth_date) * 100 + extract(day FROM c.birth_date))::int"
-    return [f"SELECT c.customer_id FROM customers c WHERE c.tenant_id = :tenant AND {number} = ANY (:days::int[])"]
+    on_days = _on(turned.birthdays, "c.birth_date", values)
+    return [f"SELECT c.customer_id FROM customers c WHERE c.tenant_id = :tenant AND {on_days}"]
+
+
+def _by_anniversaries(
+    asked: Asked, occasion: Occasion, days: frozenset[MonthDay], values: dict[str, object]
+) -> list[str]:
+    if occasion == "first_order":
+        kept = "SELECT t.customer_id FROM purchase_totals t WHERE t.tenant_id = :tenant"
+        return [f"{kept} AND {_on(days, 't.first_on', values)}"]
+    zone = f"t{len(values)}"
+    values[zone] = asked.time_zone
+    day = f"(c.{'created_at' if occasion == 'created' else 'status_at'} AT TIME ZONE :{zone}::text)"
+    return [f"SELECT c.customer_id FROM customers c WHERE c.tenant_id = :tenant AND {_on(days, day, values)}"]
+
+
+def _on(days: frozenset[MonthDay], read: str, values: dict[str, object]) -> str:
+    """The day falls on one of those of the year."""
+    name = f"t{len(values)}"
+    values[name] = sorted(month * 100 + day for month, day in days)
+    return f"(extract(month FROM {read}) * 100 + extract(day FROM {read}))::int = ANY (:{name}::int[])"
 
 
 def _by_purchases(asked: Asked, span: Span, values: dict[str, object]) -> list[str]:

@@ -14,7 +14,7 @@ from service.db.session import Session
 from service.db.statement import sql
 from service.domain.access import Reach
 from service.domain.rules.binding import clauses_of
-from service.domain.rules.model import Asked, Clause, Orders
+from service.domain.rules.model import Anniversary, Asked, Clause, Orders
 
 _STATE = sql(STATE)
 # Memory, no compiling, and the prices at which sums are shared with one helper but no million rows are handed over.
@@ -126,11 +126,15 @@ class PgSegments:
 
     async def _stale(self, asked: Asked) -> bool:
         """Whether some kept total can't answer today, where the rule asks for one."""
-        if not any(isinstance(one, Orders) and one.where.all_time for one in clauses_of(asked.rule)):
+        if not any(_of_all_time(one) for one in clauses_of(asked.rule)):
             return False
         state = await self._session.fetchrow(_STATE, currency=asked.currency, as_of=asked.today)
         assert state is not None
         return bool(state["stale"] > 0)
+
+
+def _of_all_time(clause: Clause) -> bool:
+    return (isinstance(clause, Orders) and clause.where.all_time) or isinstance(clause, Anniversary)
 
 
 def _cost(plan: Any) -> float:

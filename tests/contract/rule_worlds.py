@@ -20,10 +20,12 @@ from service.domain.rules.fields import MEASURES, OPERATORS, OWN, RECORD, TOP_OP
 from service.domain.rules.matching import Facts, Line, Order, Return, Word, start_of
 from service.domain.rules.model import (
     AllOf,
+    Anniversary,
     AnyOf,
     Birthday,
     Consent,
     Field,
+    Near,
     Not,
     Orders,
     Purchases,
@@ -32,6 +34,7 @@ from service.domain.rules.model import (
     Share,
     TopCategory,
 )
+from service.domain.segmentation.xyz_analysis import LETTERS
 
 TODAY = date(2027, 2, 28)  # no leap year: those of the 29th celebrate today
 ZONE = "Europe/Moscow"
@@ -97,6 +100,9 @@ class Made:
     orders: tuple[tuple[Order, str, int], ...]  # with its status, and what was refunded
     returns: tuple[Return, ...]
     words: tuple[Word, ...]
+    scores: tuple[int, int, int, int] | None  # of RFM, the last the number of the group
+    classes: tuple[int, int] | None  # of ABC and XYZ, by number
+    quality: int | None
 
 
 _moments = st.builds(
@@ -171,6 +177,9 @@ made = st.builds(
     orders=st.lists(_order, max_size=4).map(tuple),
     returns=st.one_of(st.just(()), st.lists(_return, max_size=2).map(tuple)),
     words=st.lists(_word, max_size=3, unique_by=lambda one: one.at).map(tuple),
+    scores=_maybe(st.tuples(st.sampled_from([1, 2]), st.sampled_from([1, 2]), st.sampled_from([1, 2]), st.sampled_from([1, 2]))),
+    classes=_maybe(st.tuples(st.integers(0, 2), st.integers(0, 3))),
+    quality=_maybe(st.sampled_from([0, 1, 100])),
 )  # fmt: skip
 
 
@@ -195,8 +204,20 @@ def facts_of(one: Made, curator: UUID, team: UUID) -> Facts:
         "contacts": frozenset(kind for kind, verdict in one.contacts if verdict != "invalid"),
         "depth": _depth(one, counted),
     }
+    values |= _judged(one)
     values |= {OWN + name: _own(name, value) for name, value in one.attributes.items()}
     return Facts(values=values, birthday=columns["birth_date"], orders=counted, returns=one.returns, words=one.words)
+
+
+def _judged(one: Made) -> dict[str, Any]:
+    """By the latest snapshots, and the last scan."""
+    r, f, m, group = one.scores or (None, None, None, None)
+    abc, xyz = one.classes or (None, None)
+    return {
+        "rfm.r": r, "rfm.f": f, "rfm.m": m, "rfm.group": group and GROUPS[group - 1],
+        "abc.class": None if abc is None else "ABC"[abc], "abc.xyz": None if xyz is None else LETTERS[xyz],
+        "quality.score": one.quality,
+    }  # fmt: skip
 
 
 def _depth(one: Made, counted: Sequence[Order]) -> str:
@@ -235,7 +256,8 @@ def _own(name: str, value: object) -> Any:
 
 _CHOSEN = {"kind": ["person", "organisation"], "status": ["prospect", "customer", "archived"], "gender": ["female", "male"],
            "depth": ["none", "mailing", "accounting", "extended"], "channel": ["web", "fair"], "time_zone": ["Asia/Omsk", "UTC"],
-           "external_ids": ["1c", "till"], "contacts": ["email", "phone", "inn"]}  # fmt: skip
+           "external_ids": ["1c", "till"], "rfm.group": ["champions", "loyal"], "abc.class": ["A", "B", "C"],
+           "abc.xyz": ["X", "Z", "too_short"], "contacts": ["email", "phone", "inn"]}  # fmt: skip
 
 
 def _scalars(spec: FieldSpec, people: tuple[UUID, UUID]) -> st.SearchStrategy[Any]:
@@ -268,6 +290,9 @@ _AMOUNTS = st.sampled_from(
         for text in ("0", "0.000001", "10", "10.000001", "9.999999", "11.111111", "50", "100", "-1", "16.666667")
     ]
 )
+
+
+_within_days = st.sampled_from([0, 1, 7, 30, 364, 365, 366])
 
 
 @st.composite
@@ -337,7 +362,15 @@ def clauses(people: tuple[UUID, UUID]) -> st.SearchStrategy[Rule]:
             purchases(lines=False),
             _filled(TOP_OPERATORS, st.sampled_from(["чай", "Посуда"])),
         ),
-        st.builds(Birthday, within_days=st.sampled_from([0, 1, 7, 30, 364, 365, 366])),
+        st.builds(Birthday, within_days=_within_days),
+        st.builds(Anniversary, of=st.sampled_from(["first_order", "created", "customer"]), within_days=_within_days),
+        st.builds(Near, city=st.sampled_from(["казань", "Москва"]), within_km=st.sampled_from([1, 700, 730, 2000])),
+        st.builds(
+            Near,
+            latitude=st.just(Decimal("55.75")),
+            longitude=st.just(Decimal("37.61")),
+            within_km=st.sampled_from([50, 1000]),
+        ),
         st.builds(
             Consent,
             purpose=st.sampled_from(["marketing", "research"]),
@@ -405,6 +438,59 @@ async def furnish(session: Session) -> None:
         await session.execute(_CHANNEL, code=code)
 
 
+# Rules ask for the latest that is meant for them: of the older ones, of other schemes and of dropped ones they know nothing.
+GROUPS = ["champions", "loyal"]
+_RFM_SNAPSHOT = sql("""
+    INSERT INTO rfm_snapshots (tenant_id, snapshot_id, as_of, currency, bins, cuts, groups, in_rules, scheduled)
+    VALUES (:tenant, :number, :day, 'RUB', 2, '{}', :groups, :in_rules, false)
+""")
+_RFM_SCORE = sql("""
+    INSERT INTO rfm_scores (tenant_id, snapshot_id, revenue, customer_id, r, f, m, group_no)
+    VALUES (:tenant, :number, 0, :id, :r, :f, :m, :group_no)
+""")
+_ABC_SNAPSHOT = sql("""
+    INSERT INTO abc_snapshots (tenant_id, snapshot_id, as_of, measure, borders, currency, period, xyz_borders, scheduled, dropped)
+    VALUES (:tenant, :number, '2027-02-28', 'revenue', '{80,95}', 'RUB', 'month', '{10,25}', false, :dropped)
+""")
+_ABC_CLASS = sql("""
+    INSERT INTO abc_classes (tenant_id, snapshot_id, customer_id, class_no, letter_no)
+    VALUES (:tenant, :number, :id, :class_no, :letter_no)
+""")
+_QUALITY = sql("""
+    INSERT INTO quality_scores (tenant_id, customer_id, checked_version, score, fit_call, fit_mail, fit_invoice, fit_deliver)
+    VALUES (:tenant, :id, 1, :score, true, true, true, true)
+    ON CONFLICT (tenant_id, customer_id) DO UPDATE SET score = excluded.score, checked_at = now()
+""")
+_LAST = sql("""
+    SELECT greatest((SELECT max(snapshot_id) FROM rfm_snapshots WHERE tenant_id = :tenant),
+        (SELECT max(snapshot_id) FROM abc_snapshots WHERE tenant_id = :tenant), 0)
+""")
+
+
+async def judge(session: Session, ids: Sequence[UUID], records: Sequence[Made]) -> None:
+    """New snapshots of RFM and ABC, in which they are what they are, between others in which they are not."""
+    last: int = await session.fetchval(_LAST)
+    old, new, other = last + 1, last + 2, last + 3
+    day = TODAY + timedelta(days=old)
+    for number, in_rules in ((old, True), (new, True), (other, False)):
+        await session.execute(_RFM_SNAPSHOT, number=number, day=day, groups=GROUPS, in_rules=in_rules)
+        await session.execute(_ABC_SNAPSHOT, number=number, dropped=not in_rules)
+    for customer_id, one in zip(ids, records, strict=True):
+        for number in (old, new, other):
+            r, f, m, group_no = one.scores or (0, 0, 0, 1)
+            if number != new:
+                r, f, m, group_no = 3 - r, 3 - f, 3 - m, 3 - group_no
+            if one.scores or number != new:
+                await session.execute(_RFM_SCORE, number=number, id=customer_id, r=r, f=f, m=m, group_no=group_no)
+            class_no, letter_no = one.classes or (0, 0)
+            if number != new:
+                class_no, letter_no = 2 - class_no, 3 - letter_no
+            if one.classes or number != new:
+                await session.execute(_ABC_CLASS, number=number, id=customer_id, class_no=class_no, letter_no=letter_no)
+        if one.quality is not None:
+            await session.execute(_QUALITY, id=customer_id, score=one.quality)
+
+
 async def store(session: Session, records: Sequence[Made], curator: UUID, team: UUID) -> list[UUID]:
     ids = []
     for one in records:
@@ -436,6 +522,7 @@ async def store(session: Session, records: Sequence[Made], curator: UUID, team: 
                 at=word.at,
                 staff_id=staff,
             )
+    await judge(session, ids, records)
     await PgTotals(session).refresh(ids, TODAY)
     for customer_id, one in zip(ids, records, strict=True):  # whoever bought is no prospect any more
         await session.execute(_STATUS, id=customer_id, status=one.columns["status"])

@@ -18,11 +18,13 @@ from service.domain.rules.errors import BadRule, ContactsClosed, FieldClosed, Ru
 from service.domain.rules.fields import CLOSED, MEASURES, OPERATORS, OWN, TOP_OPERATORS, Catalogue, FieldSpec, Type
 from service.domain.rules.model import (
     AllOf,
+    Anniversary,
     AnyOf,
     Birthday,
     Clause,
     Consent,
     Field,
+    Near,
     Not,
     Orders,
     Purchases,
@@ -33,6 +35,7 @@ from service.domain.rules.model import (
     TopCategory,
     Value,
 )
+from service.domain.rules.places import LEAST_KM, MOST_KM, point_of
 
 DEEPEST = 8
 MOST_CLAUSES = 200
@@ -160,17 +163,30 @@ def _clause(clause: Clause, catalogue: Catalogue, scopes: frozenset[Scope], toda
             spec = _spec(clause.field, catalogue)
             _allowed(spec.scope, scopes, "/field")
             return replace(clause, value=reader.value(spec.type, spec.operators, clause.op, clause.value, spec.choices))
-        case Birthday():
+        case Orders() | Share() | TopCategory():
+            _allowed(Scope.ORDERS_READ, scopes, "")
+            return _of_purchases(clause, reader)
+        case Anniversary() if clause.of == "first_order":
+            _allowed(Scope.ORDERS_READ, scopes, "")
+        case _:
             _allowed(Scope.CUSTOMERS_READ, scopes, "")
+    return _of_record(clause)
+
+
+def _of_record(clause: Birthday | Anniversary | Near | Consent) -> Clause:
+    match clause:
+        case Birthday() | Anniversary():
             _between(clause.within_days, 0, 366, "/within_days")
-            return clause
+        case Near():
+            return _near(clause)
         case Consent():
-            _allowed(Scope.CUSTOMERS_READ, scopes, "")
             _text(clause.purpose, "/purpose")
             if clause.channel:
                 _text(clause.channel, "/channel")
-            return clause
-    _allowed(Scope.ORDERS_READ, scopes, "")
+    return clause
+
+
+def _of_purchases(clause: Orders | Share | TopCategory, reader: "_Reader") -> Clause:
     where = reader.purchases(clause.where)
     match clause:
         case Orders():
@@ -185,6 +201,25 @@ def _clause(clause: Clause, catalogue: Catalogue, scopes: frozenset[Scope], toda
         case TopCategory():
             _no_lines(clause.where)
             return replace(clause, value=reader.value("text", TOP_OPERATORS, clause.op, clause.value), where=where)
+
+
+def _near(clause: Near) -> Near:
+    _between(clause.within_km, LEAST_KM, MOST_KM, "/within_km")
+    if (clause.latitude is None) != (clause.longitude is None) or (clause.city is None) == (clause.latitude is None):
+        raise _Wrong("", "Either a city or both a latitude and a longitude are needed.")
+    if clause.city is None:
+        latitude = _degrees(clause.latitude, 90, "/latitude")
+        return replace(clause, latitude=latitude, longitude=_degrees(clause.longitude, 180, "/longitude"))
+    if point_of(_text(clause.city, "/city", folded=True)) is None:
+        raise _Wrong("/city", "Where this city lies is not known; give its latitude and longitude.")
+    return clause
+
+
+def _degrees(given: object, most: int, at: str) -> Decimal:
+    number = _number(given, at)
+    if abs(number) > most:
+        raise _Wrong(at, f"Degrees from -{most} to {most} are needed.")
+    return number
 
 
 def _spec(name: str, catalogue: Catalogue) -> FieldSpec:

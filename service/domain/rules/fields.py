@@ -1,8 +1,7 @@
 """The catalogue: what a rule may ask of the record, of which type it is, and what one may ask of that type.
 
 The tenant's own fields stand beside as `attributes.<name>`, typed by their definitions. What stands in contacts is not
-here, and never will be: only which kinds there are. Not here yet, for want of the data: the distance from a point
-(no coordinates), letters and groups of RFM and classes of ABC (no snapshots).
+here, and never will be: only which kinds there are.
 """
 
 from collections.abc import Iterable, Mapping
@@ -117,6 +116,18 @@ RECORD: tuple[FieldSpec, ...] = (
     _of_rfm("f", "number", "Frequency score of the tenant's latest snapshot.", "rfm.f = 5"),
     _of_rfm("m", "number", "Monetary score of the tenant's latest snapshot.", "rfm.m between 3 and 5"),
     _of_rfm("group", "code", "RFM group of the tenant's latest snapshot.", 'rfm.group in ("champions", "loyal")'),
+    FieldSpec(
+        name="abc.class", type="code", about="ABC class by the tenant's latest snapshot of classes.",
+        example='abc.class in ("A", "B")', choices=tuple("ABCDEFGHIJ"), scope=Scope.SEGMENTS_READ,
+    ),
+    FieldSpec(
+        name="abc.xyz", type="code", about="XYZ letter by the tenant's latest snapshot of classes.",
+        example='abc.xyz = "X"', choices=("X", "Y", "Z", "too_short"), scope=Scope.SEGMENTS_READ,
+    ),
+    FieldSpec(
+        name="quality.score", type="number", about="Score of the record, 0 to 100, as it was last examined.",
+        example="quality.score < 60", scope=Scope.QUALITY_READ,
+    ),
     FieldSpec(
         name=MEMBER, type="ids", about="Ids of the saved segments that the customer is in, as last computed.",
         example='segment has any ("019377a4-6c00-7000-8000-000000000001")', scope=Scope.SEGMENTS_READ,

@@ -12,12 +12,14 @@ from service.domain.money import to_micros
 from service.domain.rules.fields import is_text
 from service.domain.rules.model import (
     AllOf,
+    Anniversary,
     AnyOf,
     Asked,
     Birthday,
     Clause,
     Consent,
     Field,
+    Near,
     Not,
     Orders,
     Purchases,
@@ -27,6 +29,7 @@ from service.domain.rules.model import (
     TopCategory,
     Value,
 )
+from service.domain.rules.places import Point, names_near, point_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +112,42 @@ def _clause(clause: Clause, asked: Asked, facts: Facts) -> bool:
             return _top(clause, asked, facts)
         case Birthday():
             return _birthday(clause, asked.today, facts.birthday)
+        case Anniversary():
+            return _anniversary(clause, asked, facts)
+        case Near():
+            city = facts.values.get("city")
+            return city is not None and fold(city) in names_near(centre(clause), clause.within_km)
         case Consent():
             return _consent(clause, facts)
+
+
+def _anniversary(clause: Anniversary, asked: Asked, facts: Facts) -> bool:
+    day = occasion(clause, asked, facts)
+    if day is None:
+        return False
+    following = next_birthday(day, max(asked.today, date(day.year + 1, 1, 1)))
+    return following <= asked.today + timedelta(days=clause.within_days)
+
+
+def occasion(clause: Anniversary, asked: Asked, facts: Facts) -> date | None:
+    """The day that is celebrated."""
+    if clause.of == "first_order":
+        return min((one.day for one in _chosen(Purchases(), asked, facts)), default=None)
+    if clause.of == "customer" and facts.values.get("status") != "customer":
+        return None
+    moment = facts.values.get("created_at" if clause.of == "created" else "status_at")
+    return None if moment is None else moment.astimezone(ZoneInfo(asked.time_zone)).date()
+
+
+def centre(clause: Near) -> Point:
+    """The point of a checked clause."""
+    if clause.city is None:
+        assert clause.latitude is not None
+        assert clause.longitude is not None
+        return Point(float(clause.latitude), float(clause.longitude))
+    point = point_of(clause.city)
+    assert point is not None
+    return point
 
 
 def _birthday(clause: Birthday, today: date, born: date | None) -> bool:

@@ -21,6 +21,7 @@ Op = Literal[
     "has_any", "has_all", "missing", "present",
 ]  # fmt: skip
 Measure = Literal["count", "sum", "avg", "max", "first", "last"]
+Occasion = Literal["first_order", "created", "customer"]
 ConsentState = Literal["given", "withdrawn", "never"]
 _CLOSED: Mapping[str, str] = {"extra": "forbid"}
 
@@ -141,6 +142,38 @@ class Birthday:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Anniversary:
+    """The next anniversary is at most so many days ahead (0: today), at least a year after the day itself.
+
+    Of the first counted order in the tenant's currency, of the making of the record, or of the day on which somebody
+    who is a customer became one; 29 February falls on the 28th of other years.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, str]] = _CLOSED
+
+    kind: Literal["anniversary"] = "anniversary"
+    of: Occasion
+    within_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Near:
+    """The city of the address lies at most so far, as the crow flies, from a city or from a point (places.py).
+
+    Addresses have no coordinates of their own: they are those of the city, which is known by its name alone. Who has
+    no city, or one that is not known, is not near.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, str]] = _CLOSED
+
+    kind: Literal["near"] = "near"
+    within_km: int
+    city: str | None = None
+    latitude: Decimal | None = None
+    longitude: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
     """What the last word of the customer is for a purpose, by a channel or by all of them (an empty one).
 
@@ -179,8 +212,10 @@ class Not:
     rule: "Rule"
 
 
-Clause = Field | Orders | Share | TopCategory | Birthday | Consent
-Rule = Annotated[AllOf | AnyOf | Not | Field | Orders | Share | TopCategory | Birthday | Consent, _ByKind()]
+Clause = Field | Orders | Share | TopCategory | Birthday | Anniversary | Near | Consent
+Rule = Annotated[
+    AllOf | AnyOf | Not | Field | Orders | Share | TopCategory | Birthday | Anniversary | Near | Consent, _ByKind()
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

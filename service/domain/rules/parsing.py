@@ -17,6 +17,7 @@ from service.domain.rules.binding import DEEPEST, MOST_CLAUSES, MOST_VALUES
 from service.domain.rules.errors import RuleTooLarge, RuleUnreadable
 from service.domain.rules.model import (
     AllOf,
+    Anniversary,
     AnyOf,
     Birthday,
     Clause,
@@ -24,7 +25,9 @@ from service.domain.rules.model import (
     ConsentState,
     Field,
     Measure,
+    Near,
     Not,
+    Occasion,
     Op,
     Orders,
     Purchases,
@@ -48,6 +51,7 @@ _BLANK = re.compile(r"\s*")
 _COMPARISONS: Mapping[str, Op] = {"=": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 _MEASURES: Sequence[str] = get_args(Measure)
 _STATES: Sequence[str] = get_args(ConsentState)
+_OCCASIONS: Sequence[str] = get_args(Occasion)
 _LISTED = {"product": "products", "category": "categories", "channel": "channels", "source": "sources"}
 
 
@@ -193,6 +197,10 @@ class _Reader:
                 days = self._whole()
                 self._need("days")
                 return Birthday(within_days=days)
+            case "anniversary":
+                return self._anniversary()
+            case "near":
+                return self._near()
             case "consent":
                 return self._consent()
         while self._took("."):
@@ -210,6 +218,27 @@ class _Reader:
         channel = self._text_value() if self._took("by") else ""
         state: Any = self._one_of(_STATES)
         return Consent(purpose=purpose, channel=channel, state=state)
+
+    def _anniversary(self) -> Anniversary:
+        self._need("of")
+        occasion: Any = self._one_of(_OCCASIONS)
+        self._need("within")
+        days = self._whole()
+        self._need("days")
+        return Anniversary(of=occasion, within_days=days)
+
+    def _near(self) -> Near:
+        where: dict[str, Any]
+        if self.next.kind == "text":
+            where = {"city": self._text_value()}
+        else:
+            latitude = Decimal(self._take("number", "a city in quotes or a latitude"))
+            self._need(",")
+            where = {"latitude": latitude, "longitude": Decimal(self._take("number", "a longitude"))}
+        self._need("within")
+        km = self._whole()
+        self._need("km")
+        return Near(within_km=km, **where)
 
     def _closed(self) -> Purchases:
         self._need(")")

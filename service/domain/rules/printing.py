@@ -9,10 +9,12 @@ from typing import Any
 from service.domain.rules.fields import OWN
 from service.domain.rules.model import (
     AllOf,
+    Anniversary,
     AnyOf,
     Birthday,
     Consent,
     Field,
+    Near,
     Not,
     Orders,
     Purchases,
@@ -130,6 +132,15 @@ def _birthday(rule: Birthday) -> str:
     return f"birthday within {rule.within_days} days"
 
 
+def _anniversary(rule: Anniversary) -> str:
+    return f"anniversary of {rule.of} within {rule.within_days} days"
+
+
+def _near(rule: Near) -> str:
+    where = f"{rule.latitude}, {rule.longitude}" if rule.city is None else quoted(rule.city)
+    return f"near {where} within {rule.within_km} km"
+
+
 def _consent(rule: Consent) -> str:
     by = f" by {quoted(rule.channel)}" if rule.channel else ""
     return f"consent {quoted(rule.purpose)}{by} {rule.state}"
@@ -141,5 +152,7 @@ _CLAUSES: Mapping[type, Callable[[Any], str]] = {
     Share: _share,
     TopCategory: _top,
     Birthday: _birthday,
+    Anniversary: _anniversary,
+    Near: _near,
     Consent: _consent,
 }

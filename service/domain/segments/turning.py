@@ -7,12 +7,26 @@ come or go whose own days lie where a border has passed between the day that was
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import TypeGuard
 
 from service.domain.rules.binding import clauses_of
-from service.domain.rules.model import Birthday, Clause, Field, Orders, RelativeDay, Rule, Share, TopCategory, Value
+from service.domain.rules.model import (
+    Anniversary,
+    Birthday,
+    Clause,
+    Field,
+    Occasion,
+    Orders,
+    RelativeDay,
+    Rule,
+    Share,
+    TopCategory,
+    Value,
+)
 
 # Birthdays come round: behind such a gap everybody is asked.
 _LONGEST = 90
+MonthDay = tuple[int, int]
 _LEAP = (2, 29)
 _BESIDE_LEAP = frozenset({(2, 28), (3, 1)})
 
@@ -27,10 +41,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turned:
-    """Who is to be asked again: by days of fields, of birthdays (month and day), of purchases; or everybody."""
+    """Who is to be asked again: by days of fields, of birthdays and anniversaries, of purchases; or everybody."""
 
     fields: tuple[tuple[str, Span], ...] = ()
-    birthdays: frozenset[tuple[int, int]] = frozenset()
+    birthdays: frozenset[MonthDay] = frozenset()
+    anniversaries: tuple[tuple[Occasion, frozenset[MonthDay]], ...] = ()
     purchases: tuple[Span, ...] = ()
     everybody: bool = False
 
@@ -49,15 +64,27 @@ def turned(rule: Rule, since: date, today: date) -> Turned:
     fields = (
         (one.field, span) for one in clauses if isinstance(one, Field) for span in _moved(one.value, since, today)
     )
-    birthdays = (day for one in clauses if isinstance(one, Birthday) for day in _birthdays(one, since, today))
-    purchases = (span for one in clauses if isinstance(one, Orders) for span in _purchases(one, since, today))
-    return Turned(fields=tuple(fields), birthdays=frozenset(birthdays), purchases=tuple(set(purchases)))
+    birthdays = (day for one in clauses if isinstance(one, Birthday) for day in _celebrated(one, since, today))
+    anniversaries = {
+        (one.of, frozenset(_celebrated(one, since, today))) for one in clauses if isinstance(one, Anniversary)
+    }
+    purchases = (span for one in clauses if _by_orders(one) for span in _purchases(one, since, today))
+    return Turned(
+        fields=tuple(fields),
+        birthdays=frozenset(birthdays),
+        anniversaries=tuple(anniversaries),
+        purchases=tuple(set(purchases)),
+    )
 
 
 def _turns(clause: Clause) -> bool:
-    return isinstance(clause, Birthday | Orders | Share | TopCategory) or (
+    return isinstance(clause, Birthday | Anniversary | Orders | Share | TopCategory) or (
         isinstance(clause, Field) and any(True for _ in _offsets(clause.value))
     )
+
+
+def _by_orders(clause: Clause) -> TypeGuard[Orders | Anniversary]:
+    return isinstance(clause, Orders) or (isinstance(clause, Anniversary) and clause.of == "first_order")
 
 
 def _by_category(clause: Clause) -> bool:
@@ -79,14 +106,16 @@ def _moved(value: Value, since: date, today: date) -> Iterator[Span]:
     return (_span(since, today, offset) for offset in _offsets(value))
 
 
-def _purchases(clause: Orders, since: date, today: date) -> Iterator[Span]:
+def _purchases(clause: Orders | Anniversary, since: date, today: date) -> Iterator[Span]:
     yield _span(since, today, 0)  # what was dated ahead
+    if isinstance(clause, Anniversary):
+        return
     yield from _moved(clause.value, since, today)
     if clause.where.last_days is not None:
         yield _span(since, today, -clause.where.last_days)
 
 
-def _birthdays(clause: Birthday, since: date, today: date) -> Iterator[tuple[int, int]]:
+def _celebrated(clause: Birthday | Anniversary, since: date, today: date) -> Iterator[MonthDay]:
     for span in (_span(since, today, 0), _span(since, today, clause.within_days)):
         for number in range((span.last - span.first).days + 1):
             day = span.first + timedelta(days=number)
