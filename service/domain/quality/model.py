@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class Cause(StrEnum):
@@ -38,12 +39,20 @@ class ContactSeen:
     normal: str | None = None
     verified_at: datetime | None = None
     since: datetime | None = None
+    bounced: bool = False
+
+
+# How many months a value lives since it was last known to hold; after `activity` months a customer counts as silent.
+USUAL_LIVES: Mapping[str, int] = MappingProxyType(
+    {"phone": 18, "email": 18, "messenger": 18, "address": 24, "job": 12, "activity": 24}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """One record as the checks see it. `fields` holds the text fields by their names in the API (`family_name`, `city`,
-    `inn` …) and only those that are filled; `since` says when each was set, `verified` when it was last verified."""
+    `inn` …) and only those that are filled; a `birth_date` that can't be read as a day stands there as its text.
+    `since` says when each was set, `verified` when it was last verified."""
 
     customer_id: str | None = None
     kind: str = "person"
@@ -60,6 +69,9 @@ class Card:
     # What the tenant has decided: the day it is there, and the region of phones without a country code.
     today: date
     phone_region: str = "RU"
+    lives: Mapping[str, int] = field(default_factory=lambda: USUAL_LIVES)
+    # What must be filled: fields by name, `contacts`, and kinds of contacts (`phone`, `inn` …).
+    required: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+from disposable_email_domains import blocklist
 from email_validator import SPECIAL_USE_DOMAIN_NAMES
 from rapidfuzz.distance import OSA
 
@@ -115,6 +116,13 @@ def _role(card: Card) -> Iterator[Finding]:
             yield found("email-role", place, 0.95)
 
 
+def _disposable(card: Card) -> Iterator[Finding]:
+    for place, _, domain in _shape(card):
+        # A throw-away address may lie on a subdomain of its provider.
+        if domain in blocklist or domain.partition(".")[2] in blocklist:
+            yield found("email-disposable", place)
+
+
 def _placeholder(card: Card) -> Iterator[Finding]:
     for place, local, domain in _shape(card):
         reserved = domain in _EXAMPLES or domain.rpartition(".")[2] in _EXAMPLES
@@ -154,6 +162,16 @@ CHECKS = (
         example="info@company.ru",
         cure="Ask the customer for an address of their own.",
         examine=_role,
+    ),
+    Check(
+        code="email-disposable",
+        cause=Cause.FALSE,
+        severity=Severity.ERROR,
+        fields=("contacts",),
+        title="The address is of a provider of throw-away addresses.",
+        example="ivan@mailinator.com",
+        cure="Ask the customer for an address that they read.",
+        examine=_disposable,
     ),
     Check(
         code="email-placeholder",
