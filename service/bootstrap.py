@@ -75,8 +75,10 @@ class Container:
     evaluation: Evaluation
     segments: SegmentRefresher
     webhook: Webhook | None
+    reader: KillableReader
 
     async def aclose(self) -> None:
+        await self.reader.aclose()
         await self.pool.close()
 
 
@@ -194,12 +196,12 @@ async def build_container(settings: Settings) -> Container:
     verifier = TokenVerifier(keys=key_source(settings), issuer=auth.issuer, audience=auth.audience)
     lookup = lookup_key(settings)
     region = settings.contacts.region
-    scanner = scanner_of(settings)
+    scanner, reader = scanner_of(settings), KillableReader()
     ingestion = IngestionService(
         uow,
         clock,
         lookup,
-        reader=KillableReader(),
+        reader=reader,
         scanner=scanner,
         region=region,
         chunk_rows=settings.jobs.chunk_rows,
@@ -257,4 +259,5 @@ async def build_container(settings: Settings) -> Container:
         evaluation=Evaluation(observatory),
         segments=SegmentRefresher(uow, clock, observatory.tenants),
         webhook=webhook(settings),
+        reader=reader,
     )

@@ -124,7 +124,7 @@ class PgImports:
             fields=["; ".join(v.field or "" for v in one.violations) for one in rejects],
             codes=["; ".join(v.code for v in one.violations) for one in rejects],
             reasons=[" ".join(v.detail for v in one.violations) for one in rejects],
-            cells=[_MARK.join(_kept(cell) for cell in one.cells) for one in rejects],
+            cells=[_kept(one.cells) for one in rejects],
         )
 
     async def rejects(self, import_id: UUID, *, after: int, limit: int) -> list[Mapping[str, Any]]:
@@ -141,6 +141,10 @@ def _run(row: Any) -> ImportRun:
     return ImportRun(**values)
 
 
-def _kept(cell: str) -> str:
-    """A cell as it can be stored; NUL and half characters are why such a row was rejected."""
-    return cell.replace("\x00", "\ufffd").replace(_MARK, " ").encode("utf-8", "replace").decode()
+def _kept(cells: Sequence[str]) -> str:
+    """Cells as they can be stored; NUL and half characters are why such a row was rejected."""
+    joined = _MARK.join(cells)
+    if joined.isascii() and "\x00" not in joined and joined.count(_MARK) == len(cells) - 1:
+        return joined
+    joined = _MARK.join(cell.replace(_MARK, " ") for cell in cells)
+    return joined.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

@@ -100,8 +100,9 @@ _DROP_RETURN_LINES = sql("DELETE FROM refund_lines WHERE tenant_id = :tenant AND
 def _add_lines(table: str, key: str) -> Statement:
     return sql(f"""
         INSERT INTO {table} (tenant_id, {key}, line_no, product_id, quantity, unit_price, amount)
-        SELECT :tenant, u.* FROM unnest(:ids::uuid[], :numbers::int[], :products::uuid[], :quantities::numeric[],
-                                        :prices::bigint[], :amounts::bigint[]) AS u
+        SELECT :tenant, u.id, u.line_no, u.product_id, u.quantity::numeric, u.unit_price, u.amount
+        FROM unnest(:ids::uuid[], :numbers::int[], :products::uuid[], :quantities::text[], :prices::bigint[],
+                    :amounts::bigint[]) AS u (id, line_no, product_id, quantity, unit_price, amount)
     """)
 
 
@@ -302,7 +303,8 @@ class _Batch:
             ids=[document_id for document_id, _ in lines],
             numbers=[line.row for _, line in lines],
             products=[products[sku_of(line)] for _, line in lines],
-            quantities=[line.quantity for _, line in lines],
+            # As texts: the driver takes four times as long over numbers.
+            quantities=[str(line.quantity) for _, line in lines],
             prices=[line.unit_price for _, line in lines],
             amounts=[line.amount for _, line in lines],
         )

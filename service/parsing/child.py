@@ -90,14 +90,15 @@ def _carry_out(command: dict[str, Any], source: BinaryIO, send: Send) -> None:
         send(frames.LOOK, frames.head_bytes(look(b"".join(_chunks(source)), **dialect)))
         return
     reader = BlockReader(**dialect)
-    counting = False
+    left, begun = command["most"], False
     for block in _blocks(reader, source):
-        if counting:
+        # Who only counts wants to see the header all the same, which stands in the first block that is not empty.
+        if begun and left is not None and left <= 0:
             send(frames.COUNT, str(len(block.records)).encode())
-        else:
-            send(frames.BLOCK, frames.block_bytes(block))
-            # Who only counts wants to see the header, which stands in the first block that is not empty.
-            counting = command["counting"] and bool(block.records)
+            continue
+        body = frames.block_bytes(block)
+        send(frames.BLOCK, body)
+        left, begun = left and left - len(body), begun or bool(block.records)
     send(frames.DONE, b"")
 
 

@@ -5,6 +5,7 @@ JSON and nothing cleverer: a child that a hostile file has taken over can send n
 
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -23,14 +24,28 @@ def frame(body: bytes) -> bytes:
     return LENGTH.pack(len(body)) + body
 
 
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A block as it came from the child: it takes a fifth of the memory of its records until it is opened."""
+
+    body: bytes
+
+    @property
+    def count(self) -> int:
+        return int(LENGTH.unpack_from(self.body)[0])
+
+    def opened(self) -> Block:
+        return _block_of(memoryview(self.body)[LENGTH.size :])
+
+
 def block_bytes(block: Block) -> bytes:
-    """The block; lines that follow each other are told by the first of them."""
+    """How many records, and the block; lines that follow each other are told by the first of them."""
     lines: Any = block.lines.start if isinstance(block.lines, range) else list(block.lines)
     broken = [i for i, record in enumerate(block.records) if isinstance(record, Broken)] if block.odd else []
-    return orjson.dumps([lines, block.odd, broken, block.records])
+    return LENGTH.pack(len(block.records)) + orjson.dumps([lines, block.odd, broken, block.records])
 
 
-def block_of(body: bytes) -> Block:
+def _block_of(body: memoryview) -> Block:
     lines, odd, broken, records = orjson.loads(body)
     for index in broken:
         records[index] = Broken(records[index])

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -15,8 +16,8 @@ from service.domain.errors import retold
 from service.domain.ingestion.batches import Options
 from service.domain.ingestion.blocks import Head
 from service.domain.ingestion.errors import UnreadableFile
-from service.domain.ingestion.reader import Block
 from service.parsing import frames
+from service.parsing.frames import Parcel
 
 _ROOT = Path(str(service.__file__)).parents[1]
 # Without `site`: what it sets up takes a fifth of the child's start, and a file is read by two or three of them.
@@ -37,10 +38,21 @@ class ParserFailed(RuntimeError):
 
 
 class KillableReader:
-    """Reads each file in a child of its own, which is gone when the reading ends, however it ends."""
+    """Reads each file in a child of its own, which is gone when the reading ends, however it ends.
+
+    The next child is started then, so that the next file does not wait for an interpreter.
+    """
 
     def __init__(self, *, most_silence_s: float = _MOST_SILENCE_S) -> None:
         self._most_silence_s = most_silence_s
+        self._next: asyncio.Task[Process] | None = None
+
+    async def aclose(self) -> None:
+        """Let go of the child that waits."""
+        waiting, self._next = self._next, None
+        if waiting is not None:
+            with suppress(OSError):
+                await _ended(await waiting)
 
     async def look(self, start: bytes, options: Options) -> Head:
         async def parts() -> AsyncIterator[bytes]:
@@ -51,50 +63,70 @@ class KillableReader:
             return frames.head_of(body)
 
     async def blocks(
-        self, parts: AsyncIterable[bytes], options: Options, *, size: int, counting: bool = False
-    ) -> AsyncGenerator[Block | int, None]:
+        self, parts: AsyncIterable[bytes], options: Options, *, size: int, most: int | None = None
+    ) -> AsyncGenerator[Parcel | int, None]:
         cpu_s = _CPU_S + _CPU_S_PER_MIB * (size >> 20)
-        async with self._reading("blocks", parts, options, cpu_s=cpu_s, counting=counting) as reading:
+        async with self._reading("blocks", parts, options, cpu_s=cpu_s, most=most) as reading:
             while (frame := await reading.next())[0] != frames.DONE:
                 kind, body = frame
-                yield int(body) if kind == frames.COUNT else frames.block_of(body)
+                yield int(body) if kind == frames.COUNT else Parcel(body)
 
     @asynccontextmanager
     async def _reading(
-        self, do: str, parts: AsyncIterable[bytes], options: Options, *, cpu_s: int, counting: bool = False
+        self, do: str, parts: AsyncIterable[bytes], options: Options, *, cpu_s: int, most: int | None = None
     ) -> AsyncIterator["_Reading"]:
         command = {
             "do": do,
             "encoding": options.encoding,
             "delimiter": options.delimiter,
             "quote": options.quote,
-            "counting": counting,
+            "most": most,
             "cpu_s": cpu_s,
         }
-        process = await asyncio.create_subprocess_exec(
-            *_COMMAND,
-            cwd=_ROOT,
-            env=_ENVIRONMENT,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            limit=_BUFFER,
-        )
+        process = await self._child()
         feeding = asyncio.create_task(_feed(process, command, parts))
         try:
             yield _Reading(process, feeding, self._most_silence_s)
         finally:
             feeding.cancel()
-            with suppress(ProcessLookupError):
-                process.kill()
             await asyncio.gather(feeding, return_exceptions=True)
-            await process.wait()
+            await _ended(process)
+            if self._next is None:
+                self._next = asyncio.create_task(_started())
+
+    async def _child(self) -> Process:
+        """The child that waits, if there is one and it lives; else a new one."""
+        waiting, self._next = self._next, None
+        if waiting is not None:
+            with suppress(OSError):
+                process = await waiting
+                if process.returncode is None:
+                    return process
+        return await _started()
+
+
+async def _started() -> Process:
+    return await asyncio.create_subprocess_exec(
+        *_COMMAND,
+        cwd=_ROOT,
+        env=_ENVIRONMENT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        limit=_BUFFER,
+    )
+
+
+async def _ended(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
 
 
 class _Reading:
     """The frames of one child as they come."""
 
-    def __init__(self, process: Any, feeding: "asyncio.Task[None]", most_silence_s: float) -> None:
+    def __init__(self, process: Process, feeding: "asyncio.Task[None]", most_silence_s: float) -> None:
         self._process = process
         self._feeding = feeding
         self._most_silence_s = most_silence_s
@@ -116,6 +148,7 @@ class _Reading:
 
     async def _frame(self) -> tuple[bytes, bytes]:
         stdout = self._process.stdout
+        assert stdout is not None
         (length,) = frames.LENGTH.unpack(await stdout.readexactly(frames.LENGTH.size))
         if not 0 < length <= frames.LONGEST:
             raise ParserFailed("a frame of no possible length")
@@ -132,9 +165,10 @@ class _Reading:
         return UnreadableFile()
 
 
-async def _feed(process: Any, command: dict[str, Any], parts: AsyncIterable[bytes]) -> None:
+async def _feed(process: Process, command: dict[str, Any], parts: AsyncIterable[bytes]) -> None:
     """Give the child its orders and the file; a child that has heard enough closes its end."""
     pipe = process.stdin
+    assert pipe is not None
     try:
         pipe.write(frames.frame(orjson.dumps(command)))
         async for part in parts:

@@ -37,15 +37,17 @@ async def _outcome(content: bytes, reader: KillableReader) -> str:
     try:
         head = await reader.look(content[: 1 << 18], _OPTIONS)
         bind(head.header, _MAPPING, time_zone="UTC", currency="EUR", sample=head.sample)
-        async for _ in reader.blocks(_parts(content), _OPTIONS, size=len(content), counting=True):
+        async for _ in reader.blocks(_parts(content), _OPTIONS, size=len(content), most=0):
             pass
         batcher, rejected = Batcher(_MAPPING, _OPTIONS), 0
-        async for block in reader.blocks(_parts(content), _OPTIONS, size=len(content)):
-            assert not isinstance(block, int)
-            rejected += sum(len(batch.rejects) for batch in batcher.take(block))
+        async for parcel in reader.blocks(_parts(content), _OPTIONS, size=len(content)):
+            assert not isinstance(parcel, int)
+            rejected += sum(len(batch.rejects) for batch in batcher.take(parcel.opened()))
         rejected += sum(len(batch.rejects) for batch in batcher.end())
     except DomainError as error:
         return error.code if error.detail else "without a word"
+    finally:
+        await reader.aclose()
     return "rows" if rejected else "ok"
 
 

@@ -107,6 +107,15 @@ class Imports(Protocol):
     async def finish(self, import_id: UUID, state: str, error: Mapping[str, Any] | None = None) -> None: ...
 
 
+class Parcel(Protocol):
+    """Records on their way, packed."""
+
+    @property
+    def count(self) -> int: ...
+
+    def opened(self) -> Block: ...
+
+
 class FileReader(Protocol):
     """Reads files that nobody vouches for where they can do no harm. Both raise UnreadableFile for one that tries."""
 
@@ -115,9 +124,10 @@ class FileReader(Protocol):
         ...
 
     def blocks(
-        self, parts: AsyncIterable[bytes], options: Options, *, size: int, counting: bool = False
-    ) -> AsyncGenerator[Block | int, None]:
-        """The records of a file of that size; who only counts gets the first of them and then numbers of records."""
+        self, parts: AsyncIterable[bytes], options: Options, *, size: int, most: int | None = None
+    ) -> AsyncGenerator[Parcel | int, None]:
+        """The records of a file of that size; beyond so many bytes of them numbers of records alone, which are enough
+        for who only counts. The first records, with the header, come in any case."""
         ...
 
 

@@ -8,7 +8,7 @@ turns within an order would each replace what the other has begun.
 
 import asyncio
 import hashlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
@@ -29,11 +29,10 @@ from service.domain.ingestion.documents import group
 from service.domain.ingestion.errors import PoolOutOfReach, UnknownPreset
 from service.domain.ingestion.faults import Reject
 from service.domain.ingestion.mapping import ColumnMapping, check
-from service.domain.ingestion.ports import Applied, FileReader, ImportRun, IngestionTransaction, NewImport
+from service.domain.ingestion.ports import Applied, FileReader, ImportRun, IngestionTransaction, NewImport, Parcel
 from service.domain.ingestion.presets import preset as preset_named
 from service.domain.ingestion.presets import recognise
 from service.domain.ingestion.quarantine import Quarantine
-from service.domain.ingestion.reader import Block
 from service.domain.ingestion.report import Report, restored
 from service.domain.ingestion.rows import CustomerRow
 from service.domain.ingestion.scanning import FileInfected, FileNotScanned, Scanner
@@ -43,8 +42,8 @@ from service.domain.ports import Clock, UnitOfWork
 
 _HEAD = 1 << 17
 _CHUNK_TIMEOUT_MS = 120_000
-# A file of this size that is so many blocks of text is read once: what the check has read is applied.
-_SMALL, _MOST_KEPT = 2 << 20, 8
+# A file whose records take no more memory than this is read once: what the check has read is applied.
+_MOST_KEPT = 32 << 20
 
 
 class NoImport(NotFound):
@@ -238,35 +237,39 @@ class IngestionService:
                 raise NoImport
             return run
 
-    async def _checked(self, principal: Principal, job: Job, run: ImportRun) -> tuple[int, list[Block] | None]:
-        """Read the whole file once without applying anything; returns how many rows it has, and its blocks if few."""
+    async def _checked(self, principal: Principal, job: Job, run: ImportRun) -> tuple[int, deque[Parcel] | None]:
+        """Read the whole file once without applying anything; returns how many rows it has, and all of it if small."""
         options = self._options(principal, run, skip_rows=1 << 62)
         batcher = Batcher(_mapping_of(run), options)
-        kept: list[Block] | None = [] if run.size <= _SMALL else None
+        kept: deque[Parcel] | None = deque()
+        most = _MOST_KEPT if run.size <= _MOST_KEPT else 0
 
         async def parts() -> AsyncIterator[bytes]:
             async for part in self._parts(principal, run):
                 yield part
                 await self._go_on(principal, job, run)
 
-        counting = kept is None
-        async with aclosing(self._reader.blocks(parts(), options, size=run.size, counting=counting)) as blocks:
-            async for block in blocks:
-                if isinstance(block, int):
-                    batcher.count(block)
+        async with aclosing(self._reader.blocks(parts(), options, size=run.size, most=most)) as parcels:
+            async for parcel in parcels:
+                if isinstance(parcel, int):
+                    batcher.count(parcel)
+                    kept = None
+                    continue
+                if batcher.bound is None:
+                    _drain(batcher, parcel)
                 else:
-                    _drain(batcher, block)
-                    if kept is not None:
-                        kept = [*kept, block] if len(kept) < _MOST_KEPT else None
+                    batcher.count(parcel.count)
+                if kept is not None:
+                    kept.append(parcel)
         list(batcher.end())
         return batcher.rows_read, kept
 
-    async def _again(self, principal: Principal, run: ImportRun, options: Options) -> AsyncGenerator[Block, None]:
-        """The blocks of a file that was checked."""
-        async with aclosing(self._reader.blocks(self._parts(principal, run), options, size=run.size)) as blocks:
-            async for block in blocks:
-                assert not isinstance(block, int)
-                yield block
+    async def _again(self, principal: Principal, run: ImportRun, options: Options) -> AsyncGenerator[Parcel, None]:
+        """The records of a file that was checked."""
+        async with aclosing(self._reader.blocks(self._parts(principal, run), options, size=run.size)) as parcels:
+            async for parcel in parcels:
+                assert not isinstance(parcel, int)
+                yield parcel
 
     async def _go_on(self, principal: Principal, job: Job, run: ImportRun) -> None:
         async with self._uow.begin(principal) as tx:
@@ -274,7 +277,7 @@ class IngestionService:
             await tx.commit()
 
     async def _apply(
-        self, principal: Principal, job: Job, run: ImportRun, state: "_State", total: int, kept: list[Block] | None
+        self, principal: Principal, job: Job, run: ImportRun, state: "_State", total: int, kept: deque[Parcel] | None
     ) -> None:
         """Judge rows ahead in a thread while the batch before is being applied: both cores are at work."""
         queue: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
@@ -283,9 +286,9 @@ class IngestionService:
             options = self._options(principal, run, skip_rows=run.watermark)
             batcher = Batcher(_mapping_of(run), options)
             again = self._again(principal, run, options) if kept is None else _given(kept)
-            async with aclosing(again) as blocks:
-                async for block in blocks:
-                    for batch in await asyncio.to_thread(_drain, batcher, block):
+            async with aclosing(again) as parcels:
+                async for parcel in parcels:
+                    for batch in await asyncio.to_thread(_drain, batcher, parcel):
                         await queue.put(batch)
             for batch in list(batcher.end()):
                 await queue.put(batch)
@@ -485,13 +488,13 @@ def _mapping_of(run: ImportRun) -> ColumnMapping:
     return ColumnMapping(**known)
 
 
-async def _given(blocks: Sequence[Block]) -> AsyncGenerator[Block, None]:
-    for block in blocks:
-        yield block
+async def _given(kept: deque[Parcel]) -> AsyncGenerator[Parcel, None]:
+    while kept:
+        yield kept.popleft()
 
 
-def _drain(batcher: Batcher, block: Block) -> list[Batch]:
-    return list(batcher.take(block))
+def _drain(batcher: Batcher, parcel: Parcel) -> list[Batch]:
+    return list(batcher.take(parcel.opened()))
 
 
 async def _next(queue: "asyncio.Queue[Batch | None]", parsing: "asyncio.Task[None]") -> Batch | None:
