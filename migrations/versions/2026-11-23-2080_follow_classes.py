@@ -2,7 +2,8 @@
 
 Snapshots of ABC and XYZ: of which class and letter each customer was on a day. As with the scores of RFM, classes have
 no foreign keys: a million are written at once, and what is dropped is taken away in batches. A live segment knows the
-snapshots that it was computed by, so that in a new one only those are asked again whose scores or classes are others.
+snapshots that it was computed by, so that in a new one only those are asked again whose scores or classes are others;
+whose quality was examined since is found by an index that costs a scan nothing.
 """
 
 from alembic import op
@@ -41,6 +42,7 @@ CREATE TABLE abc_classes (
     CONSTRAINT pk_abc_classes PRIMARY KEY (tenant_id, snapshot_id, customer_id)
 );
 ALTER TABLE segments ADD COLUMN rfm_snapshot INTEGER, ADD COLUMN abc_snapshot INTEGER;
+CREATE INDEX ix_quality_scores_tenant_id_checked_at ON quality_scores USING brin (tenant_id, checked_at);
 """
 NARROW, TENANT, REVEAL = ("own", "team"), "tenant", "reveal"
 IN_TENANT = "tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::int)"
@@ -77,6 +79,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    op.execute("DROP INDEX ix_quality_scores_tenant_id_checked_at")
     op.execute("ALTER TABLE segments DROP COLUMN rfm_snapshot, DROP COLUMN abc_snapshot")
     for table in ("abc_classes", "abc_snapshots"):
         op.execute(f"DROP TABLE {table}")

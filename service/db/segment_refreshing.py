@@ -1,28 +1,30 @@
 """The refresh of live segments: who is to be asked, and one statement for each segment that asks and writes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from service.db.purchase_facts import STATE
-from service.db.rule_fields import column
+from service.db.rule_fields import LATEST_ABC, LATEST_RFM, column
 from service.db.rules import compile_rule
-from service.db.session import Session
-from service.db.statement import sql
+from service.db.session import Row, Session
+from service.db.statement import Statement, sql
 from service.domain.rules.matching import start_of
 from service.domain.rules.model import Asked, Occasion
-from service.domain.segments.model import Live
+from service.domain.segments.model import SNAPSHOTS, Live
 from service.domain.segments.turning import MonthDay, Span, Turned
 
 # The lock ends with the transaction. Who gets it on a snapshot from before another's commit is refused at the write.
-_BEGIN = sql("""
+_BEGIN = sql(f"""
     SELECT pg_try_advisory_xact_lock(hashtextextended('segments ' || t.tenant_id, 0)) AS mine,
-        (pg_snapshot_xmin(pg_current_snapshot())::text)::bigint AS horizon, t.time_zone, t.currency
+        (pg_snapshot_xmin(pg_current_snapshot())::text)::bigint AS horizon, t.time_zone, t.currency,
+        coalesce({LATEST_RFM}, 0) AS rfm_snapshot, coalesce({LATEST_ABC}, 0) AS abc_snapshot
     FROM tenants t WHERE t.tenant_id = :tenant
 """)
 _LIVE = sql("""
-    SELECT segment_id, rule_text, uses, state, xid, change_id, computed_on, computed_at IS NOT NULL AS told,
+    SELECT segment_id, rule_text, uses, state, xid, change_id, computed_on, computed_at, rfm_snapshot, abc_snapshot,
         coalesce(computed_at < now() - interval '1 minute' AND xid < :horizon, false) AS aged
     FROM segments WHERE tenant_id = :tenant AND kind = 'live'
 """)
@@ -34,6 +36,35 @@ _CHANGED = sql("""
         AND c.customer_id IS NOT NULL AND c.entity NOT IN ('note', 'interaction')
         AND (c.entity <> 'segment' OR c.entity_id = ANY (:used::uuid[]))
     LIMIT :limit
+""")
+# A dropped one is being taken away: what was in it is not known any more.
+_WHOLE = """(:before::int = 0 OR EXISTS (
+    SELECT FROM {0} WHERE tenant_id = :tenant AND snapshot_id = :before AND NOT dropped))"""
+_JUDGED = """
+    SELECT coalesce(a.customer_id, b.customer_id) AS customer_id
+    FROM ({0}) a FULL JOIN ({1}) b USING (customer_id)
+    WHERE ({2}) IS DISTINCT FROM ({3}) LIMIT :limit
+"""
+_SCORES = """SELECT s.customer_id, s.r, s.f, s.m, p.groups[s.group_no] AS name
+    FROM rfm_snapshots p JOIN rfm_scores s ON s.tenant_id = p.tenant_id AND s.snapshot_id = p.snapshot_id
+    WHERE p.tenant_id = :tenant AND p.snapshot_id = :{0}"""
+_CLASSES = """SELECT s.customer_id, s.class_no, s.letter_no FROM abc_classes s
+    WHERE s.tenant_id = :tenant AND s.snapshot_id = :{0}"""
+
+
+def _moved(rows: str, *columns: str) -> Statement:
+    sides = (", ".join(f"{side}.{column}" for column in columns) for side in "ab")
+    return sql(_JUDGED.format(rows.format("before"), rows.format("after"), *sides))
+
+
+_MOVED = {
+    "rfm": (sql(f"SELECT {_WHOLE.format('rfm_snapshots')}"), _moved(_SCORES, "r", "f", "m", "name")),
+    "abc": (sql(f"SELECT {_WHOLE.format('abc_snapshots')}"), _moved(_CLASSES, "class_no", "letter_no")),
+}
+# A scan writes in short transactions, whose rows bear the time at which they began.
+_SCORED = sql("""
+    SELECT customer_id FROM quality_scores
+    WHERE tenant_id = :tenant AND checked_at > :moment::timestamptz - interval '1 minute' LIMIT :limit
 """)
 _ROOM = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'"
 _BASE = "c.tenant_id = :tenant AND c.erased_at IS NULL"
@@ -62,6 +93,7 @@ _WRITE = """
 """
 _COMPUTED = sql("""
     UPDATE segments SET state = 'ready', computed_at = now(), xid = :horizon, change_id = 0, computed_on = :today::date,
+        rfm_snapshot = :rfm_snapshot, abc_snapshot = :abc_snapshot,
         next_turn = CASE WHEN segment_id = ANY (:turning::uuid[]) THEN :today::date + 1 END
     WHERE tenant_id = :tenant AND segment_id = ANY (:ids::uuid[])
 """)
@@ -78,6 +110,7 @@ class Begun:
     time_zone: str
     currency: str
     segments: Sequence[Live]
+    snapshots: Mapping[str, int]
     aged: bool
 
 
@@ -85,6 +118,7 @@ class PgSegmentRefreshing:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._horizon = 0
+        self._snapshots: Mapping[str, int] = {}
         self._used: list[UUID] = []
         self._stale: bool | None = None
         self._always = False
@@ -94,6 +128,7 @@ class PgSegmentRefreshing:
         if row is None or not row["mine"]:
             return None
         self._horizon = int(row["horizon"])
+        self._snapshots = _snapshots(row)
         found = await self._session.fetch(_LIVE, horizon=self._horizon)
         segments = [
             Live(
@@ -101,9 +136,11 @@ class PgSegmentRefreshing:
                 rule_text=one["rule_text"],
                 uses=frozenset(one["uses"]),
                 built=one["state"] == "ready",
-                told=one["told"],
+                told=one["computed_at"] is not None,
                 place=(one["xid"], one["change_id"]),
                 computed_on=one["computed_on"],
+                computed_at=one["computed_at"],
+                snapshots=_snapshots(one),
             )
             for one in found
         ]
@@ -115,6 +152,7 @@ class PgSegmentRefreshing:
             time_zone=row["time_zone"],
             currency=row["currency"],
             segments=segments,
+            snapshots=self._snapshots,
             aged=any(one["aged"] for one in found),
         )
 
@@ -143,6 +181,15 @@ class PgSegmentRefreshing:
         await self._plan_anew(always=True)
         return [row["customer_id"] for row in await self._session.fetch(statement, **values)]
 
+    async def judged_anew(self, family: str, before: int, after: int, limit: int) -> list[UUID] | None:
+        whole, moved = _MOVED[family]
+        if not await self._session.fetchval(whole, before=before):
+            return None
+        return [row["customer_id"] for row in await self._session.fetch(moved, before=before, after=after, limit=limit)]
+
+    async def scored_since(self, moment: datetime, limit: int) -> list[UUID]:
+        return [row["customer_id"] for row in await self._session.fetch(_SCORED, moment=moment, limit=limit)]
+
     async def evaluate(self, segment_id: UUID, asked: Asked, among: Sequence[UUID] | None, *, tell: bool) -> int:
         some = among is not None
         rule = compile_rule(asked, stale=await self._some_stale(asked), among=some)
@@ -161,7 +208,13 @@ class PgSegmentRefreshing:
 
     async def computed(self, segment_ids: Sequence[UUID], turning: Sequence[UUID], horizon: int, today: date) -> None:
         await self._session.execute(
-            _COMPUTED, ids=list(segment_ids), turning=list(turning), horizon=horizon, today=today
+            _COMPUTED,
+            ids=list(segment_ids),
+            turning=list(turning),
+            horizon=horizon,
+            today=today,
+            rfm_snapshot=self._snapshots["rfm"],
+            abc_snapshot=self._snapshots["abc"],
         )
 
     async def broken(self, segment_id: UUID) -> None:
@@ -180,6 +233,10 @@ class PgSegmentRefreshing:
             assert row is not None
             self._stale = row["stale"] > 0
         return self._stale
+
+
+def _snapshots(row: Row) -> Mapping[str, Any]:
+    return {family: row[f"{family}_snapshot"] for family in SNAPSHOTS}
 
 
 def _moments(asked: Asked, span: Span, values: dict[str, object]) -> str:

@@ -27,7 +27,7 @@ from service.domain.rules.printing import printed
 from service.domain.segments.model import NewSegment, Ruled, uses_of
 from service.domain.segments.refreshing import SegmentRefresher
 from tests.contract.purchase_records import Stage, a_stage
-from tests.contract.rule_worlds import CATALOGUE, TODAY, ZONE, Made, furnish, made, rules, store
+from tests.contract.rule_worlds import CATALOGUE, TODAY, ZONE, Made, furnish, judge, made, rules, store
 from tests.postgres import TestDatabase
 from tests.segments import settled
 
@@ -107,12 +107,14 @@ class Play:
 
         self.refresher = SegmentRefresher(uow, self.clock, tenants)
         self.ids: list[str] = []
+        self.records: list[Made] = []
         self.rules: dict[UUID, Rule] = {}
         self.past: list[tuple[datetime, Membership]] = []
 
     async def begin(self, records: list[Made], asked_for: list[Rule]) -> None:
         async with self.stage.tenant.uow.begin(self.stage.principal) as tx:
             await tx.session.execute(_CLEAR)
+            self.records = records
             self.ids = [str(one) for one in await store(tx.session, records, self.stage.principal.staff_id, TEAM)]
             for rule in asked_for:
                 await self._keep(tx, rule)
@@ -133,7 +135,13 @@ class Play:
     async def write(self) -> None:
         one, other = self.drawn.choice(self.ids), self.drawn.choice(self.ids)
         async with self.stage.tenant.uow.begin(self.stage.principal) as tx:
-            if self.drawn.random() < 0.15:
+            what = self.drawn.random()
+            if what < 0.25:  # a new snapshot tells nobody of whom it has moved
+                records = self.drawn.sample(self.records, len(self.records))
+                await judge(tx.session, [UUID(customer) for customer in self.ids], records)
+                await tx.commit()
+                return
+            if what < 0.4:
                 await tx.session.execute(_ERASE, one=one)
             else:
                 await tx.session.execute(_SWAP, one=one, other=other)

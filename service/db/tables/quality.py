@@ -67,6 +67,7 @@ quality_scores = Table(
     need("score", SmallInteger),
     *(need(f"fit_{purpose}", Boolean) for purpose in ("call", "mail", "invoice", "deliver")),
     PrimaryKeyConstraint("tenant_id", "customer_id"),
+    Index(None, "tenant_id", "checked_at", postgresql_using="brin"),
 )
 
 quality_scans = Table(

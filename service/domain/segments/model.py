@@ -1,12 +1,13 @@
 """Segments that are kept: live ones follow their rule, static ones are lists, snapshots stay as they were taken."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from graphlib import TopologicalSorter
 from typing import Any, Literal
 from uuid import UUID
 
+from service.domain.rules.binding import clauses_of
 from service.domain.rules.fields import MEMBER
 from service.domain.rules.model import AllOf, AnyOf, Field, Not, Rule
 
@@ -35,11 +36,17 @@ class NewSegment:
     customer_ids: Sequence[UUID] = ()
 
 
+# What rules ask of snapshots, by the first part of a field's name.
+SNAPSHOTS = ("rfm", "abc")
+SCORED = "quality"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
     """A live segment as the refresh sees it: how far it is computed, and for which of the tenant's days.
 
-    `built` by its rule as it is now; `told` of already, so that what moves is news.
+    `built` by its rule as it is now; `told` of already, so that what moves is news; `snapshots` are those of RFM and
+    ABC that it was computed by (0: there was none; None: not known).
     """
 
     segment_id: UUID
@@ -49,6 +56,8 @@ class Live:
     told: bool
     place: tuple[int, int]
     computed_on: date | None
+    computed_at: datetime | None = None
+    snapshots: Mapping[str, int | None] = field(default_factory=dict)
 
 
 def uses_of(rule: Rule, pointer: str = "") -> Iterator[tuple[UUID, str]]:
@@ -61,6 +70,11 @@ def uses_of(rule: Rule, pointer: str = "") -> Iterator[tuple[UUID, str]]:
     elif isinstance(rule, Field) and rule.field == MEMBER and isinstance(rule.value, tuple):
         for i, value in enumerate(rule.value):
             yield UUID(str(value)), f"{pointer}/value/{i}"
+
+
+def asks(rule: Rule, family: str) -> bool:
+    """Whether a clause is about a field of that family, such as `rfm`."""
+    return any(isinstance(one, Field) and one.field.startswith(f"{family}.") for one in clauses_of(rule))
 
 
 def reached(start: UUID, uses: Uses) -> set[UUID]:

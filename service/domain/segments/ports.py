@@ -73,6 +73,11 @@ class Round(Protocol):
     def segments(self) -> Sequence[Live]: ...
 
     @property
+    def snapshots(self) -> Mapping[str, int]:
+        """The latest of RFM and of ABC that rules ask for; 0: there is none."""
+        ...
+
+    @property
     def aged(self) -> bool:
         """Whether it is some time since the place was written down; behind it there is more to look through."""
         ...
@@ -90,6 +95,14 @@ class SegmentRefreshing(Protocol):
         ...
 
     async def turned(self, asked: Asked, turned: Turned, limit: int) -> Sequence[UUID]: ...
+
+    async def judged_anew(self, family: str, before: int, after: int, limit: int) -> Sequence[UUID] | None:
+        """Whose scores or classes are others in a newer snapshot, at most so many; None: that is not known any more."""
+        ...
+
+    async def scored_since(self, moment: datetime, limit: int) -> Sequence[UUID]:
+        """Whose records were examined since about that moment, at most so many."""
+        ...
 
     async def evaluate(self, segment_id: UUID, asked: Asked, among: Sequence[UUID] | None, *, tell: bool) -> int:
         """Write who came and who went, of those or of all, and say how many; `tell` also in the changes."""

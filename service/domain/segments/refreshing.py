@@ -6,7 +6,7 @@ was still being written is told of next time, so nobody is missed. Segments are 
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from service.domain.rules.binding import bind
 from service.domain.rules.fields import Catalogue
 from service.domain.rules.model import Asked, Rule
 from service.domain.rules.parsing import parse
-from service.domain.segments.model import Live, in_order
+from service.domain.segments.model import SCORED, SNAPSHOTS, Live, asks, in_order
 from service.domain.segments.ports import RefreshTransaction, Round, SegmentRefreshing
 from service.domain.segments.turning import turned, turns
 
@@ -114,12 +114,14 @@ class _Work:
         self._today = today
         self._whole = whole
         self._changed: dict[tuple[int, int], Sequence[UUID]] = {}
+        self._scored: dict[datetime, set[UUID]] = {}
+        self._moved: dict[tuple[str, int], set[UUID] | None] = {}
 
     async def carried_out(self) -> Refreshed:
         computed: list[UUID] = []
         turning: list[UUID] = []
         asked_of, moved = 0, 0
-        a_new_day = False
+        anew = False
         for segment in in_order(self._begun.segments):
             asked = await self._asked(segment)
             if asked is None:
@@ -129,10 +131,10 @@ class _Work:
                 moved += await self._refreshing.evaluate(segment.segment_id, asked, among, tell=segment.told)
                 asked_of += 1
             computed.append(segment.segment_id)
-            a_new_day = a_new_day or segment.computed_on != self._today
+            anew = anew or segment.computed_on != self._today or segment.snapshots != self._begun.snapshots
             if turns(asked.rule):
                 turning.append(segment.segment_id)
-        if asked_of or self._begun.aged or a_new_day:
+        if asked_of or self._begun.aged or anew:
             await self._refreshing.computed(computed, turning, self._begun.horizon, self._today)
         return Refreshed(segments=asked_of, moved=moved)
 
@@ -152,6 +154,32 @@ class _Work:
             currency=begun.currency,
         )
 
+    async def _judged(self, segment: Live, rule: Rule) -> set[UUID] | None:
+        """Who is of another class, or has another score, than when the segment was computed; None: perhaps anybody."""
+        found: set[UUID] = set()
+        for family in SNAPSHOTS:
+            before, after = segment.snapshots.get(family), self._begun.snapshots[family]
+            if before == after or not asks(rule, family):
+                continue
+            moved = None if before is None else await self._judged_anew(family, before, after)
+            if moved is None:
+                return None
+            found |= moved
+        if segment.computed_at is not None and asks(rule, SCORED):
+            found |= await self._scored_since(segment.computed_at)
+        return found
+
+    async def _scored_since(self, moment: datetime) -> set[UUID]:
+        if moment not in self._scored:
+            self._scored[moment] = set(await self._refreshing.scored_since(moment, MOST_CHANGED + 1))
+        return self._scored[moment]
+
+    async def _judged_anew(self, family: str, before: int, after: int) -> set[UUID] | None:
+        if (family, before) not in self._moved:
+            moved = await self._refreshing.judged_anew(family, before, after, MOST_CHANGED + 1)
+            self._moved[family, before] = None if moved is None else set(moved)
+        return self._moved[family, before]
+
     async def _among(self, segment: Live, asked: Asked) -> Sequence[UUID] | None:
         """Who is to be asked; None for everybody."""
         if self._whole or not segment.built:
@@ -159,6 +187,10 @@ class _Work:
         if segment.place not in self._changed:
             self._changed[segment.place] = await self._refreshing.changed(segment.place, MOST_CHANGED + 1)
         found = set(self._changed[segment.place])
+        judged = await self._judged(segment, asked.rule)
+        if judged is None:
+            return None
+        found |= judged
         if segment.computed_on is not None and segment.computed_on != self._today and turns(asked.rule):
             day = turned(asked.rule, segment.computed_on, self._today)
             if day.everybody:
