@@ -16,11 +16,26 @@ from service.domain.quality.checks import (
     phones,
     requisites,
     signs,
+    typos,
 )
 from service.domain.quality.checks.places import words
 from service.domain.quality.model import Card, Check, Finding
 
-_FAMILIES = (mojibake, filler, layout, signs, names, emails, phones, dates, requisites, addresses, freshness, missing)
+_FAMILIES = (
+    mojibake,
+    filler,
+    layout,
+    signs,
+    names,
+    typos,
+    emails,
+    phones,
+    dates,
+    requisites,
+    addresses,
+    freshness,
+    missing,
+)
 CHECKS: Mapping[str, Check] = MappingProxyType({check.code: check for family in _FAMILIES for check in family.CHECKS})
 _ALL = tuple(CHECKS.values())
 
@@ -33,8 +48,8 @@ _EXPLAINS: Mapping[str, frozenset[str]] = MappingProxyType(
         "filler": words("""
             made-up-name letter-case email-syntax phone-impossible phone-fake requisite-form gender-disagrees
         """),
-        "made-up-name": words("letter-case gender-disagrees latin-name swapped-name-parts"),
-        "wrong-keyboard-layout": words("letter-case latin-name email-syntax gender-disagrees"),
+        "made-up-name": words("letter-case gender-disagrees latin-name swapped-name-parts name-typo"),
+        "wrong-keyboard-layout": words("letter-case latin-name email-syntax gender-disagrees name-typo"),
         "whole-name-in-one-field": words("name-incomplete letter-case"),
         "phone-in-name": words("letter-case"),
         "email-in-name": words("letter-case latin-name"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 
 class Cause(StrEnum):
@@ -72,6 +73,8 @@ class Card:
     lives: Mapping[str, int] = field(default_factory=lambda: USUAL_LIVES)
     # What must be filled: fields by name, `contacts`, and kinds of contacts (`phone`, `inn` …).
     required: frozenset[str] = frozenset()
+    # What the checks have worked out about the card so far, so that none of them does it twice.
+    memo: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES
 from rapidfuzz.distance import OSA
 
 from service.domain.customers.contacts import ContactKind, assess
-from service.domain.quality.checks.places import Place, found, mended, of_kind, words
+from service.domain.quality.checks.places import Place, found, mended, of_kind, once, words
 from service.domain.quality.model import Card, Cause, Check, Finding, Severity
 
 # The providers whose names people mistype; a domain within one slip of one of them is that one.
@@ -40,12 +40,11 @@ _PLACEHOLDERS = re.compile(
 _ROLE_TAIL = re.compile(r"[\d._-]+$")
 
 
-def _shape(card: Card) -> Iterator[tuple[Place, str, str]]:
+@once
+def _shaped(card: Card) -> list[tuple[Place, str, str]]:
     """The addresses that are ones, with what stands before and after the sign."""
-    for place in of_kind(card, "email"):
-        local, sign, domain = place.value.strip().lower().rpartition("@")
-        if sign and local and "." in domain:
-            yield place, local, domain
+    parted = ((place, *place.value.strip().lower().rpartition("@")) for place in of_kind(card, "email"))
+    return [(place, local, domain) for place, local, _, domain in parted if local and "." in domain]
 
 
 _AT = re.compile(r"\s*(?:\(at\)|\[at\]|\{at\}|\(собака\)|\[собака\]|\s(?:at|собака)\s)\s*", re.IGNORECASE)
@@ -101,7 +100,7 @@ def _slip(domain: str) -> str | None:
 
 
 def _domain_typo(card: Card) -> Iterator[Finding]:
-    for place, local, domain in _shape(card):
+    for place, local, domain in _shaped(card):
         if domain not in _KNOWN and len(domain) < 24:
             meant = _slip(domain)
             if meant is not None:
@@ -111,20 +110,20 @@ def _domain_typo(card: Card) -> Iterator[Finding]:
 def _role(card: Card) -> Iterator[Finding]:
     if card.kind != "person":
         return
-    for place, local, _ in _shape(card):
+    for place, local, _ in _shaped(card):
         if local in _ROLES or _ROLE_TAIL.sub("", local) in _ROLES:
             yield found("email-role", place, 0.95)
 
 
 def _disposable(card: Card) -> Iterator[Finding]:
-    for place, _, domain in _shape(card):
+    for place, _, domain in _shaped(card):
         # A throw-away address may lie on a subdomain of its provider.
         if domain in blocklist or domain.partition(".")[2] in blocklist:
             yield found("email-disposable", place)
 
 
 def _placeholder(card: Card) -> Iterator[Finding]:
-    for place, local, domain in _shape(card):
+    for place, local, domain in _shaped(card):
         reserved = domain in _EXAMPLES or domain.rpartition(".")[2] in _EXAMPLES
         if reserved or _PLACEHOLDERS.fullmatch(local) or local == domain.partition(".")[0]:
             yield found("email-placeholder", place, 0.95)

@@ -1,6 +1,5 @@
 """What is put into a field only because something had to stand there."""
 
-import re
 from collections.abc import Iterator
 
 from service.domain.quality.checks.places import (
@@ -11,6 +10,7 @@ from service.domain.quality.checks.places import (
     fields,
     found,
     mended,
+    once,
     words,
 )
 from service.domain.quality.model import Card, Cause, Check, Finding, Severity
@@ -33,32 +33,38 @@ _JOKES = words("""
 # Words that are only a joke beside one of the above: a surname and a given name may both be real.
 _ONLY_BESIDE = words("новый новая new name первый какой-то мой наш тот vasya вася василий")
 _ROWS = ("йцукенгшщзхъ", "фывапролджэ", "ячсмитьбю", "qwertyuiop", "asdfghjkl", "zxcvbnm", "1234567890")
-_REPEATED = re.compile(r"(\w)\1{2,}")
-_NO_WORD = re.compile(r"[\W\d_]+")
+_RUNS = frozenset(
+    way[start:end]
+    for row in _ROWS
+    for way in (row, row[::-1])
+    for start in range(len(row))
+    for end in range(start + 4, len(row) + 1)
+)
 
 
 def is_filler(text: str) -> bool:
     """Whether the text says no more than that there is none."""
     bare = text.strip().lower()
-    return bare in _FILLERS or bool(bare and _NO_WORD.fullmatch(bare) and not any(sign.isdigit() for sign in bare))
-
-
-def _is_run(bare: str) -> bool:
-    return len(bare) > 3 and any(bare in row or bare in row[::-1] for row in _ROWS)
+    return bare in _FILLERS or (bare != "" and not any(sign.isalnum() for sign in bare))
 
 
 def is_joke(text: str) -> bool:
     """Whether nobody is called so: a run of keys, one letter repeated, or a word for a test or a client."""
     bare = text.strip().lower()
-    return bare in _JOKES or _is_run(bare) or bool(_REPEATED.fullmatch(bare))
+    return bare in _JOKES or bare in _RUNS or (len(bare) > 2 and bare == bare[0] * len(bare))
+
+
+@once
+def _named(card: Card) -> list[Place]:
+    return fields(card, _NAMES)
 
 
 def _filler(card: Card) -> Iterator[Finding]:
-    empty = [place for place in fields(card, (*_NAMES, *PLACE_NAMES)) if is_filler(place.value)]
+    empty = [place for place in (*_named(card), *fields(card, PLACE_NAMES)) if is_filler(place.value)]
     if not empty:
         return
     # A record without any name could not be kept: then there is nothing to propose.
-    named = any(not is_filler(place.value) for place in fields(card, _NAMES))
+    named = any(not is_filler(place.value) for place in _named(card))
     for place in empty:
         if named or place.field in (*PLACE_NAMES, "patronymic"):
             yield mended("filler", place, None, 0.97)
@@ -78,7 +84,7 @@ def _all_filler(card: Card) -> Iterator[Finding]:
 
 
 def _joke(card: Card) -> Iterator[Finding]:
-    named = fields(card, _NAMES)
+    named = _named(card)
     jokes = [place for place in named if is_joke(place.value)]
     if jokes:
         yield from (found("made-up-name", place, 0.95) for place in jokes)

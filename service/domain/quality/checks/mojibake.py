@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ftfy import TextFixerConfig, fix_encoding
 
 from service.domain.quality.checks.dictionary import known
-from service.domain.quality.checks.places import mended, texts
+from service.domain.quality.checks.places import mended, odd_texts
 from service.domain.quality.model import Card, Cause, Check, Finding, Severity
 
 _CONFIG = TextFixerConfig(unescape_html=False)
@@ -51,7 +51,7 @@ def _read_again(text: str, read: str, written: str) -> str | None:
 
 
 def _examine(card: Card) -> Iterator[Finding]:
-    for place in texts(card):
+    for place in odd_texts(card):
         value = place.value
         if value.isascii():
             continue

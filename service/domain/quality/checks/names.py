@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from service.domain.quality.checks.dictionary import Roles, known, roles
-from service.domain.quality.checks.places import NAME_PARTS, Place, fields, found, mended
+from service.domain.quality.checks.places import NAME_PARTS, Place, fields, found, mended, names
 from service.domain.quality.checks.translit import in_cyrillic
 from service.domain.quality.model import Card, Cause, Change, Check, Finding, Proposal, Severity
 
@@ -21,14 +21,14 @@ _INITIALS = re.compile(r"[A-ZА-ЯЁ]\.?(?:\s?[A-ZА-ЯЁ]\.?)?")
 
 
 def _phone_or_address(card: Card) -> Iterator[Finding]:
-    for place in fields(card, NAME_PARTS):
+    for place in names(card):
         value = place.value
         if value.isalpha():
             continue
         for code, pattern in (("phone-in-name", _DIGITS), ("email-in-name", _ADDRESS)):
             if pattern.search(value):
                 rest = " ".join(pattern.sub(" ", value).split()).strip(" ,;+()-") or None
-                others = len(fields(card, NAME_PARTS)) > 1
+                others = len(names(card)) > 1
                 yield mended(code, place, rest, 0.8) if rest or others else found(code, place)
 
 
@@ -76,7 +76,7 @@ def _split(words: list[str]) -> tuple[tuple[str, ...], float] | None:
 
 
 def _whole_name(card: Card) -> Iterator[Finding]:
-    held = fields(card, NAME_PARTS)
+    held = names(card)
     if len(held) != 1 or card.kind != "person":
         return
     place = held[0]
@@ -188,7 +188,7 @@ def _other_ending(family: str, gender: str) -> str | None:
 
 def _latin(card: Card) -> Iterator[Finding]:
     patronymic = card.fields.get("patronymic", "")
-    held = fields(card, NAME_PARTS)
+    held = names(card)
     russian = bool(_LATIN_PATRONYMIC.fullmatch(patronymic)) or any(not place.value.isascii() for place in held)
     if not russian:
         return

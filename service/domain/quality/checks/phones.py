@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from service.domain.customers.contacts import ContactKind, NormalForm, assess
-from service.domain.quality.checks.places import Place, found, of_kind
+from service.domain.quality.checks.places import Place, found, of_kind, once
 from service.domain.quality.model import Card, Cause, Check, Finding, Severity
 
 _SCIENTIFIC = re.compile(r"\+?\d(?:[.,]\d+)?[eEеЕ]\+?\d{1,2}")
@@ -38,21 +38,25 @@ def _fake(card: Card) -> Iterator[Finding]:
             yield found("phone-fake", place)
 
 
-def _judged(card: Card) -> Iterator[tuple[Place, NormalForm]]:
-    for place in of_kind(card, "phone"):
-        form = assess(ContactKind.PHONE, place.value, card.phone_region)
-        if form.verdict != "valid" and not made_up(_digits(place.value)) and not _SCIENTIFIC.fullmatch(place.value):
-            yield place, form
+@once
+def _doubtful(card: Card) -> list[tuple[Place, NormalForm]]:
+    """The numbers that aren't known to be ones, and not explained yet."""
+    forms = ((place, assess(ContactKind.PHONE, place.value, card.phone_region)) for place in of_kind(card, "phone"))
+    return [
+        (place, form)
+        for place, form in forms
+        if form.verdict != "valid" and not made_up(_digits(place.value)) and not _SCIENTIFIC.fullmatch(place.value)
+    ]
 
 
 def _impossible(card: Card) -> Iterator[Finding]:
-    for place, form in _judged(card):
+    for place, form in _doubtful(card):
         if form.verdict == "invalid":
             yield found("phone-impossible", place)
 
 
 def _no_such_range(card: Card) -> Iterator[Finding]:
-    for place, form in _judged(card):
+    for place, form in _doubtful(card):
         if form.verdict == "possible":
             yield found("phone-unassigned", place, 0.9)
 

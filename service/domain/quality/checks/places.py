@@ -1,14 +1,21 @@
 """Where on a card something stands, and how a check says what it has found there."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import NamedTuple, TypeVar
 
+from service.domain.customers.contacts import ContactKind
 from service.domain.quality.model import Card, Change, Finding, Proposal
 
 NAME_PARTS = ("family_name", "given_name", "patronymic")
 ORGANISATION_NAMES = ("legal_name", "trade_name")
 PLACE_NAMES = ("region", "city")
+_KINDS = frozenset(kind.value for kind in ContactKind)
 _WORDS = NAME_PARTS + ORGANISATION_NAMES + PLACE_NAMES
+
+
+Made = TypeVar("Made")
 
 
 class Place(NamedTuple):
@@ -29,20 +36,59 @@ def fields(card: Card, names: tuple[str, ...]) -> list[Place]:
     return [Place(name, None, card.fields[name]) for name in names if name in card.fields]
 
 
-def of_kind(card: Card, kind: str) -> Iterator[Place]:
-    """The contacts of a kind, and the field of that name where the record is a form or a row of a file."""
+def once(work: Callable[[Card], Made]) -> Callable[[Card], Made]:
+    """Work that several checks ask for, done once for each card."""
+
+    @wraps(work)
+    def remembered(card: Card) -> Made:
+        held: Made | None = card.memo.get(work)
+        if held is None:
+            held = card.memo[work] = work(card)
+        return held
+
+    return remembered
+
+
+@once
+def _by_kind(card: Card) -> dict[str, list[Place]]:
+    kinds: dict[str, list[Place]] = {}
     for contact in card.contacts:
-        if contact.kind == kind:
-            yield Place("contacts", contact.detail_id, contact.value)
-    if kind in card.fields:
-        yield Place(kind, None, card.fields[kind])
+        kinds.setdefault(contact.kind, []).append(Place("contacts", contact.detail_id, contact.value))
+    for kind in _KINDS & card.fields.keys():
+        kinds.setdefault(kind, []).append(Place(kind, None, card.fields[kind]))
+    return kinds
 
 
+def of_kind(card: Card, kind: str) -> list[Place]:
+    """The contacts of a kind, and the field of that name where the record is a form or a row of a file."""
+    return _by_kind(card).get(kind, [])
+
+
+@once
 def texts(card: Card) -> list[Place]:
     """Every text made of words: names, places, streets."""
     words = [Place(name, None, card.fields[name]) for name in _WORDS if name in card.fields]
     words.extend(of_kind(card, "street"))
     return words
+
+
+# Words of one alphabet in a usual case, with one blank or sign between them. Р and С before ё may be an encoding's.
+_WORD = r"(?:[А-Я]?(?:[а-я]|(?<![РС])ё)+|[А-Я]+|[0-9]+)"
+_LATIN_WORD = r"[A-Za-z0-9]+"
+_BETWEEN = r"(?:[.,]? |[-/.])"
+_PLAIN = re.compile(f"(?:{_WORD}(?:{_BETWEEN}{_WORD})*|{_LATIN_WORD}(?:{_BETWEEN}{_LATIN_WORD})*)[.]?")
+
+
+@once
+def odd_texts(card: Card) -> list[Place]:
+    """The texts in which there is any sign but plain words: most cards have none, and cost nothing more."""
+    return [place for place in texts(card) if not _PLAIN.fullmatch(place.value)]
+
+
+@once
+def names(card: Card) -> list[Place]:
+    """The filled parts of the name."""
+    return fields(card, NAME_PARTS)
 
 
 def found(code: str, place: Place, confidence: float = 1.0) -> Finding:

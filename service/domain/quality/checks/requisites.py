@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from service.domain.customers.contacts import ContactKind, assess
-from service.domain.quality.checks.places import Place, found, mended, of_kind
+from service.domain.quality.checks.places import Place, found, mended, of_kind, once
 from service.domain.quality.model import Card, Cause, Check, Finding, Severity
 
 _KINDS = tuple(ContactKind(kind) for kind in ("inn", "ogrn", "kpp", "bic", "iban", "vat", "account"))
@@ -14,11 +14,14 @@ _SCIENTIFIC = re.compile(r"\d(?:[.,]\d+)?[eEеЕ]\+?\d{1,2}")
 _TAIL = re.compile(r"\.0+$")
 
 
-def _wrong(card: Card) -> Iterator[tuple[ContactKind, Place]]:
-    for kind in _KINDS:
-        for place in of_kind(card, kind.value):
-            if assess(kind, place.value, card.phone_region).verdict == "invalid":
-                yield kind, place
+@once
+def _wrong(card: Card) -> list[tuple[ContactKind, Place]]:
+    return [
+        (kind, place)
+        for kind in _KINDS
+        for place in of_kind(card, kind.value)
+        if assess(kind, place.value, card.phone_region).verdict == "invalid"
+    ]
 
 
 def _mended(kind: ContactKind, text: str, region: str) -> str | None:

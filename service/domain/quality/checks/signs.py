@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from unicodedata import category
 
-from service.domain.quality.checks.places import NAME_PARTS, Place, fields, found, mended, texts, words
+from service.domain.quality.checks.places import NAME_PARTS, Place, found, mended, names, odd_texts, words
 from service.domain.quality.model import Card, Cause, Check, Finding, Severity
 
 _INVISIBLE = re.compile(
@@ -20,21 +20,21 @@ def _tidy(text: str) -> str:
 
 
 def _stray_blanks(card: Card) -> Iterator[Finding]:
-    for place in texts(card):
+    for place in odd_texts(card):
         tidy = _tidy(place.value)
         if tidy != place.value and tidy:
             yield mended("stray-blanks", place, tidy, 0.99)
 
 
 def _invisible(card: Card) -> Iterator[Finding]:
-    for place in texts(card):
+    for place in odd_texts(card):
         if not place.value.isprintable() and _INVISIBLE.search(place.value):
             clean = "".join(sign for sign in place.value if category(sign) not in ("Cf", "Cc") or sign.isspace())
             yield mended("invisible-characters", place, _tidy(clean) or None, 0.97)
 
 
 def _entities(card: Card) -> Iterator[Finding]:
-    for place in texts(card):
+    for place in odd_texts(card):
         if "&" in place.value and _ENTITY.search(place.value):
             plain = html.unescape(html.unescape(place.value))
             if plain != place.value:
@@ -42,7 +42,7 @@ def _entities(card: Card) -> Iterator[Finding]:
 
 
 def _losses(card: Card) -> Iterator[Finding]:
-    for place in texts(card):
+    for place in odd_texts(card):
         if ("?" in place.value or "\ufffd" in place.value) and _LOST.search(place.value):
             yield found("lost-letters", place, 0.95)
 
@@ -80,7 +80,7 @@ def _mixed(place: Place) -> Finding | None:
 
 
 def _mixed_alphabets(card: Card) -> Iterator[Finding]:
-    for place in texts(card):
+    for place in odd_texts(card):
         value = place.value
         if not value.isascii() and _IN_LATIN.search(value) and _IN_CYRILLIC.search(value):
             one = _mixed(place)
@@ -103,7 +103,7 @@ def _cased(text: str) -> str:
 
 
 def _case(card: Card) -> Iterator[Finding]:
-    for place in fields(card, NAME_PARTS):
+    for place in names(card):
         value = place.value
         head = value[:1]
         if head.isupper() and (value[1:].islower() or len(value) == 1):
