@@ -39,6 +39,7 @@ from service.domain.leaks.activity import Activity
 from service.domain.leaks.service import Evaluation, LeakService
 from service.domain.orders.service import OrderService
 from service.domain.privacy.service import PrivacyService
+from service.domain.quality.scanning import Follower, ScanService
 from service.domain.reveals.service import RevealService
 from service.domain.rules.service import RuleService
 from service.domain.segmentation.abc_service import AbcService
@@ -47,6 +48,7 @@ from service.domain.segmentation.service import SegmentationService
 from service.domain.segments.refreshing import SegmentRefresher
 from service.domain.segments.service import SegmentService
 from service.jobs.anchors import AnchorFile
+from service.jobs.examining import Examiners
 from service.jobs.handlers import handlers
 from service.jobs.runner import Runner
 from service.jobs.sealing import Sealing
@@ -74,6 +76,7 @@ class Container:
     observatory: PgObservatory
     evaluation: Evaluation
     segments: SegmentRefresher
+    follower: Follower
     webhook: Webhook | None
     reader: KillableReader
 
@@ -209,6 +212,7 @@ async def build_container(settings: Settings) -> Container:
     rules = RuleService(uow, clock)
     abc = AbcService(uow, clock)
     exports = ExportService(uow, clock, mark_keys(settings), rules)
+    scans = ScanService(uow, clock, Examiners(settings.jobs.examiners), region=region, key=_lookup_secret(settings))
     anchor_file = anchors(settings)
     services = Services(
         uow=uow,
@@ -240,10 +244,11 @@ async def build_container(settings: Settings) -> Container:
         audit=AuditService(uow, clock, anchor_file),
         refusals=Refusals(PgRefusals(uow)),
         reveals=RevealService(uow),
+        quality=scans,
         batch_items=settings.limits.batch_items,
         region=region,
     )
-    runner = Runner(uow, directory, dict(handlers(ingestion, exports)))
+    runner = Runner(uow, directory, dict(handlers(ingestion, exports, scans)))
     every = settings.audit
     sealing = Sealing(
         PgSealer(pool), anchor_file, clock, every_s=every.seal_every_s, anchor_every_s=every.anchor_every_s
@@ -258,6 +263,7 @@ async def build_container(settings: Settings) -> Container:
         observatory=observatory,
         evaluation=Evaluation(observatory),
         segments=SegmentRefresher(uow, clock, observatory.tenants),
+        follower=Follower(scans, uow, clock),
         webhook=webhook(settings),
         reader=reader,
     )

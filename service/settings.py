@@ -71,6 +71,7 @@ class JobSettings(BaseModel):
     heartbeat_s: float = Field(default=6.0, ge=1, description="Silence after which a job is taken from its worker.")
     concurrency: int = Field(default=4, ge=2, description="Jobs that one worker runs side by side.")
     chunk_rows: int = Field(default=10_000, ge=100, le=100_000, description="Rows of an import per transaction.")
+    examiners: int = Field(default=2, ge=0, le=64, description="Processes that a scan of data quality may start.")
 
 
 class AuditSettings(BaseModel):

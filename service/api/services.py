@@ -35,6 +35,8 @@ from service.domain.orders.service import OrderService
 from service.domain.ports import Clock, UnitOfWork
 from service.domain.privacy.ports import PrivacyTransaction
 from service.domain.privacy.service import PrivacyService
+from service.domain.quality.ports import QualityTransaction
+from service.domain.quality.scanning import ScanService
 from service.domain.reveals.ports import RevealsTransaction
 from service.domain.reveals.service import RevealService
 from service.domain.rules.ports import RulesTransaction
@@ -62,6 +64,7 @@ class ApiTransaction(
     RfmTransaction,
     RevealsTransaction,
     SegmentsTransaction,
+    QualityTransaction,
     RulesTransaction,
     Protocol,
 ):
@@ -171,5 +174,6 @@ class Services:
     audit: AuditService
     refusals: Refusals
     reveals: RevealService
+    quality: ScanService
     batch_items: int
     region: str

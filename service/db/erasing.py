@@ -92,6 +92,8 @@ _GONE: Mapping[str, Statement] = {
         "interactions",
         "consents",
         "access_requests",
+        "quality_findings",
+        "quality_scores",
     )
 } | {
     "customer_links": sql("""

@@ -37,6 +37,8 @@ from service.db.portfolio_sizes import PortfolioSizes
 from service.db.portfolios import PgPortfolios
 from service.db.privacy import PgPrivacy
 from service.db.purchases import PgPurchases
+from service.db.quality import PgQuality
+from service.db.quality_scanning import PgQualityScanning
 from service.db.reveals import PgReveals
 from service.db.rfm import PgRfmSchemes, PgRfmSnapshots
 from service.db.saved_segments import PgSavedSegments
@@ -228,6 +230,14 @@ class PgTransaction(Transaction):
     @cached_property
     def policies(self) -> PgPolicies:
         return PgPolicies(self.session)
+
+    @cached_property
+    def quality(self) -> PgQuality:
+        return PgQuality(self.session)
+
+    @cached_property
+    def quality_scanning(self) -> PgQualityScanning:
+        return PgQualityScanning(self.session)
 
     @cached_property
     def revocations(self) -> PgRevocations:

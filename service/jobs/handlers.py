@@ -6,10 +6,12 @@ from service.domain.access import Principal
 from service.domain.exports.service import ExportService
 from service.domain.ingestion.service import IngestionService
 from service.domain.jobs import Job
+from service.domain.quality.scanning import KIND as QUALITY
+from service.domain.quality.scanning import ScanService
 
 # A handler says how many items came to which end, for the metrics; None where there is nothing to count.
 Handler = Callable[[Principal, Job], Awaitable[Mapping[str, int] | None]]
 
 
-def handlers(ingestion: IngestionService, exports: ExportService) -> Mapping[str, Handler]:
-    return {"import": ingestion.run, "export": exports.run}
+def handlers(ingestion: IngestionService, exports: ExportService, quality: ScanService) -> Mapping[str, Handler]:
+    return {"import": ingestion.run, "export": exports.run, QUALITY: quality.run}

@@ -1,0 +1,146 @@
+"""Scans, findings, scores and their sums over HTTP: what is wrong is found, told in reach, and gone once it is right."""
+
+from typing import Any
+from xml.etree import ElementTree
+
+from tests.api.support import Api, Client, in_the_api
+from tests.postgres import TestDatabase
+
+_BAD = {
+    "family_name": "ИВАНОВА",
+    "given_name": "Aнна",  # a Latin A
+    "city": "Казань",
+    "contacts": [{"kind": "email", "value": "a@mailinator.com"}, {"kind": "phone", "value": "+79161234567"}],
+}
+
+
+async def _made(client: Client, **fields: Any) -> str:
+    answer = await client.post("/v1/customers", json=fields)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["customer_id"])
+
+
+async def _scan(world: Api, client: Client, scope: str = "all") -> dict[str, Any]:
+    answer = await client.post("/v1/quality/scans", json={"scope": scope})
+    assert answer.status_code == 202, answer.text
+    await world.run_jobs()
+    job = (await client.get(answer.headers["location"])).json()
+    assert job["state"] == "done", job
+    return dict(job)
+
+
+async def _read(client: Client, path: str, **params: Any) -> Any:
+    answer = await client.get(f"/v1/{path}", params=params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def _codes(client: Client, **params: Any) -> set[str]:
+    return {one["code"] for one in (await _read(client, "quality/issues", **params))["items"]}
+
+
+def test_a_scan_finds_what_is_wrong_and_says_why(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        customer = await _made(head, **_BAD)
+        before = await _read(head, f"customers/{customer}/quality")
+        assert (before["score"], before["fit"], before["up_to_date"], before["issues"]) == (None, None, False, [])
+        job = await _scan(world, head)
+        assert (job["done"], job["total"], job["kind"]) == (1, 1, "quality_scan")
+        found = (await _read(head, "quality/issues"))["items"]
+        by_code = {one["code"]: one for one in found}
+        assert {"letter-case", "mixed-alphabets"} <= set(by_code)
+        one = by_code["mixed-alphabets"]
+        assert (one["customer_id"], one["field"], one["cause"], one["state"]) == (
+            customer, "given_name", "entry", "open",
+        )  # fmt: skip
+        assert one["author_id"] == str(head.principal.staff_id)
+        assert one["proposal"]["changes"][0]["after"] == "Анна"
+        card = await _read(head, f"customers/{customer}/quality")
+        assert card["up_to_date"] is True
+        assert 0 < card["score"] < 100
+        assert {issue["code"] for issue in card["issues"]} == set(by_code)
+        assert "mailinator" not in str(found)
+
+    in_the_api(database, scenario)
+
+
+def test_what_is_right_again_is_gone(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        customer = await _made(head, **_BAD)
+        await _scan(world, head)
+        assert "mixed-alphabets" in await _codes(head)
+        assert (await head.patch(f"/v1/customers/{customer}", json={"given_name": "Анна"})).status_code == 200
+        assert (await _read(head, f"customers/{customer}/quality"))["up_to_date"] is False
+        assert (await _scan(world, head, "changed"))["done"] == 1
+        assert "mixed-alphabets" not in await _codes(head)
+        assert "mixed-alphabets" in await _codes(head, state="gone")
+        assert (await _scan(world, head, "changed"))["done"] == 0
+
+    in_the_api(database, scenario)
+
+
+def test_everybody_sees_findings_and_sums_of_what_he_reaches(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head, anna, boris = await world.client(), await world.client(reach="own"), await world.client(reach="own")
+        hers, his = await _made(anna, **_BAD), await _made(boris, family_name="Орлов", given_name="Пётр")
+        await _scan(world, head)
+        assert {one["customer_id"] for one in (await _read(anna, "quality/issues", count="exact"))["items"]} == {hers}
+        assert (await anna.get(f"/v1/customers/{his}/quality")).status_code == 404
+        assert (await anna.post("/v1/quality/scans", json={})).status_code == 403
+        whole, own = await _read(head, "quality/summary"), await _read(anna, "quality/summary")
+        assert (whole["records"], whole["checked"], own["records"]) == (2, 2, 1)
+        assert sum(whole["distribution"]) == 2
+        assert own["fit"]["call"] == {"records": 1, "share": 1.0}
+        assert whole["fit"]["call"] == {"records": 1, "share": 0.5}
+        assert [one["key"] for one in own["by"]["curator"]] == [str(anna.principal.staff_id)]
+        trend = (await _read(anna, "quality/trend"))["items"]
+        assert [(day["records"], day["fit"]["call"]["records"]) for day in trend] == [(1, 1)]
+        picture = await head.get("/v1/quality/chart.svg")
+        assert picture.headers["content-type"].startswith("image/svg+xml")
+        ElementTree.fromstring(picture.text)
+
+    in_the_api(database, scenario)
+
+
+def test_the_list_is_narrowed_and_paged(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        for _ in range(3):
+            await _made(head, **_BAD)
+        await _scan(world, head)
+        every = (await _read(head, "quality/issues", count="exact"))["items"]
+        seen: list[str] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = await _read(head, "quality/issues", limit=2, **cursor)
+            seen += [one["finding_id"] for one in page["items"]]
+            if not page["next_cursor"]:
+                break
+            cursor = {"cursor": page["next_cursor"]}
+        assert seen == [one["finding_id"] for one in every]
+        some = await _read(head, "quality/issues", code="letter-case", fixable=True, count="exact")
+        assert (some["count"], {one["code"] for one in some["items"]}) == (3, {"letter-case"})
+        assert (await _read(head, "quality/issues", cause="stale"))["items"] == []
+        for bad in ({"cursor": "x"}, {"cause": "luck"}, {"customer_id": "7"}, {"limit": 0}, {"code": "a\x00"}):
+            answer = await head.get("/v1/quality/issues", params=bad)
+            assert answer.status_code == 422, bad
+
+    in_the_api(database, scenario)
+
+
+def test_one_scan_at_a_time_and_the_same_key_starts_one(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        key = {"Idempotency-Key": "k"}
+        first = await head.post("/v1/quality/scans", json={}, headers=key)
+        again = await head.post("/v1/quality/scans", json={}, headers=key)
+        assert first.json() == again.json()
+        other = await head.post("/v1/quality/scans", json={})
+        assert (other.status_code, other.json()["type"]) == (409, "/problems/scan-under-way")
+        assert other.json()["job_id"] == first.json()["job_id"]
+        await head.post(f"/v1/jobs/{first.json()['job_id']}/cancel")
+        assert (await head.post("/v1/quality/scans", json={})).status_code == 202
+
+    in_the_api(database, scenario)
