@@ -269,8 +269,8 @@ def _checked(kind: ContactKind, judge: Callable[[str, str], tuple[str, Verdict] 
 
 
 def _inn(code: str, _: str) -> tuple[str, Verdict] | None:
-    # No tax office has the number 00.
-    return (code, "valid") if inn.is_valid(code) and not code.startswith("00") else None
+    # No tax office has the number 00, but numbers that begin with it have been seen in use.
+    return (code, "possible" if code.startswith("00") else "valid") if inn.is_valid(code) else None
 
 
 def _ogrn(code: str, _: str) -> tuple[str, Verdict] | None:

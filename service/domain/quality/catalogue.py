@@ -46,7 +46,8 @@ _EXPLAINS: Mapping[str, frozenset[str]] = MappingProxyType(
             filler lost-letters invisible-characters mixed-alphabets letter-case stray-blanks html-entities
         """),
         "filler": words("""
-            made-up-name letter-case email-syntax phone-impossible phone-fake requisite-form gender-disagrees
+            made-up-name stray-blanks letter-case gender-disagrees
+            email-syntax phone-impossible phone-fake requisite-form
         """),
         "made-up-name": words("letter-case gender-disagrees latin-name swapped-name-parts name-typo"),
         "wrong-keyboard-layout": words("letter-case latin-name email-syntax gender-disagrees name-typo"),
@@ -54,6 +55,7 @@ _EXPLAINS: Mapping[str, frozenset[str]] = MappingProxyType(
         "phone-in-name": words("letter-case"),
         "email-in-name": words("letter-case latin-name"),
         "email-placeholder": words("email-role email-domain-typo"),
+        "email-syntax": words("email-domain-typo email-role email-disposable"),
         "email-domain-typo": words("email-disposable"),
     }
 )

@@ -18,6 +18,7 @@ _LOST_BYTE = re.compile("(?<=[РС])\ufffd")
 # A Russian word of Windows-1251 read as KOI8-R, and the other way round, has its case turned inside out.
 _TURNED = re.compile(r"[а-яё][А-ЯЁ]{2,}")
 _WESTERN = re.compile("[\u00c0-\u00ff]{3,}")
+_PAIRS = re.compile(r"(?:[РС][^\x00-\x7f]|[ -]){3,}")
 _SWAPS = (("koi8-r", "cp1251"), ("cp1251", "koi8-r"), ("cp866", "cp1251"), ("cp1251", "cp866"))
 
 
@@ -28,6 +29,11 @@ def restored(text: str) -> str | None:
     fixed = fix_encoding(_LOST_BYTE.sub("\x98", text), _CONFIG)
     if fixed not in (text, _LOST_BYTE.sub("\x98", text)):
         return fixed
+    if _PAIRS.fullmatch(text):
+        # Without a sign that gives it away, the pairs of UTF-8 do: no real word has Р or С in every other place.
+        again = _read_again(_LOST_BYTE.sub("\x98", text), "sloppy-windows-1251", "utf-8")
+        if again is not None:
+            return again
     if _WESTERN.search(text):
         return _read_again(text, "latin-1", "cp1251") or _read_again(text, "cp1252", "cp1251")
     return _swapped(text) if _TURNED.search(text) else None
@@ -47,7 +53,7 @@ def _read_again(text: str, read: str, written: str) -> str | None:
     except UnicodeError:
         return None
     words = _WORD.findall(again)
-    return again if words and all(known(word) for word in words) else None
+    return again if words and (written == "utf-8" or all(known(word) for word in words)) else None
 
 
 def _examine(card: Card) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ _FEMALE_SURNAME = re.compile(r"(?:[оеё]ва|[сц]кая|[иы]на)$")
 _MALE_PATRONYMIC = re.compile(r"(?:[оеё]вич|ьич|[аоуы]?мич|[иеу]ич|оглы)$")
 _FEMALE_PATRONYMIC = re.compile(r"(?:[оеё]вна|ична|инична|кызы|гызы)$")
 _LATIN_PATRONYMIC = re.compile(r"[a-z]+(?:ovich|evich|ovna|evna|ichna|yich|iich)", re.IGNORECASE)
+_RUSSIAN_PART = re.compile(r"[А-Яа-яЁё]+(?:-[А-Яа-яЁё]+)*\.?")
 _INITIALS = re.compile(r"[A-ZА-ЯЁ]\.?(?:\s?[A-ZА-ЯЁ]\.?)?")
 
 
@@ -104,27 +105,25 @@ def _whole_name(card: Card) -> Iterator[Finding]:
 
 def _swapped(card: Card) -> Iterator[Finding]:
     family, given = card.fields.get("family_name"), card.fields.get("given_name")
-    if not family or not given or not _CYRILLIC.fullmatch(family) or not _CYRILLIC.fullmatch(given):
+    if not family or not given or not _RUSSIAN_PART.fullmatch(family) or not _RUSSIAN_PART.fullmatch(given):
         return
     first = _roles(family)
-    if first.family_name or not (first.given_name or first.patronymic):
+    if first.family_name or not (first.given_name or first.patronymic or _INITIALS.fullmatch(family)):
         return
     second = _roles(given)
-    if second.given_name or not second.family_name:
-        return
-    if first.given_name:
+    place = Place("family_name", None, family)
+    if second.family_name and not second.given_name:
+        if first.patronymic and not first.given_name:
+            yield found("swapped-name-parts", place, 0.9)
+            return
         changes = (
             Change(field="family_name", before=family, after=given),
             Change(field="given_name", before=given, after=family),
         )
-        yield Finding(
-            code="swapped-name-parts",
-            field="family_name",
-            confidence=0.95,
-            proposal=Proposal(changes=changes, confidence=0.95),
-        )
-    else:
-        yield found("swapped-name-parts", Place("family_name", None, family), 0.9)
+        proposal = Proposal(changes=changes, confidence=0.95)
+        yield Finding(code="swapped-name-parts", field="family_name", confidence=0.95, proposal=proposal)
+    elif first.given_name and _INITIALS.fullmatch(given):
+        yield found("swapped-name-parts", place, 0.8)
 
 
 def _one_gender(genders: str) -> str | None:
@@ -195,7 +194,7 @@ def _latin(card: Card) -> Iterator[Finding]:
     for place in held:
         if place.value.isascii() and place.value.replace("-", "").isalpha() and len(place.value) > 2:
             back = in_cyrillic(place.value).title()
-            yield mended("latin-name", place, back, 0.8 if known(back) else 0.4, 0.85)
+            yield mended("latin-name", place, back, 0.8, 0.85) if known(back) else found("latin-name", place, 0.85)
 
 
 def _initials(card: Card) -> Iterator[Finding]:

@@ -5,10 +5,11 @@ The dates of last contact end in June 2025: that is the day on which the base is
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 
-from service.domain.quality.model import Card, ContactSeen
+from service.domain.quality.catalogue import examined
+from service.domain.quality.model import Card, Change, ContactSeen
 from tests.shared_data import shared_data
 
 TODAY = date(2025, 7, 1)
@@ -52,7 +53,7 @@ def planted() -> list[Planted]:
 def _day(text: str) -> date | None:
     for form in ("%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y", "%d.%m.%y"):
         try:
-            day = datetime.strptime(text, form).date()
+            day = datetime.strptime(text, form).replace(tzinfo=UTC).date()
         except ValueError:
             continue
         return day if form != "%d.%m.%y" or day <= TODAY else day.replace(year=day.year - 100)
@@ -76,3 +77,32 @@ def _card(row: Mapping[str, str]) -> Card:
         last_active=_day(row["Последний контакт"]),
         today=TODAY,
     )
+
+
+def mended(card: Card) -> Card:
+    """The card after one proposed fix upon the other, until none is left that changes it."""
+    for _ in range(20):
+        proposals = (finding.proposal for finding in examined(card) if finding.proposal is not None)
+        changed = next((after for one in proposals if (after := _changed(card, one.changes)) != card), None)
+        if changed is None:
+            break
+        card = changed
+    return card
+
+
+def _changed(card: Card, changes: tuple[Change, ...]) -> Card:
+    texts = dict(card.fields)
+    contacts = {one.detail_id: one for one in card.contacts}
+    gender = card.gender
+    for change in changes:
+        if change.detail_id is not None:
+            held = contacts.pop(change.detail_id)
+            if change.after is not None:
+                contacts[change.detail_id] = replace(held, value=change.after)
+        elif change.field == "gender":
+            gender = change.after
+        else:
+            texts.pop(change.field, None)
+            if change.after is not None:
+                texts[change.field] = change.after
+    return replace(card, fields=texts, contacts=tuple(contacts.values()), gender=gender)
