@@ -37,6 +37,7 @@ from service.domain.ingestion.service import IngestionService
 from service.domain.keeping.service import KeepingService
 from service.domain.leaks.activity import Activity
 from service.domain.leaks.service import Evaluation, LeakService
+from service.domain.merging.service import MergingService
 from service.domain.orders.service import OrderService
 from service.domain.privacy.service import PrivacyService
 from service.domain.quality.scanning import Follower, ScanService
@@ -239,6 +240,7 @@ async def build_container(settings: Settings) -> Container:
         around=AroundService(uow, clock),
         access=AccessService(uow, clock, request_tokens(settings)),
         privacy=PrivacyService(uow, clock),
+        merging=MergingService(uow, clock),
         activity=Activity(),
         leaks=LeakService(uow, clock, lookup.of),
         audit=AuditService(uow, clock, anchor_file),

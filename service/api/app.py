@@ -26,6 +26,7 @@ from service.api import (
     imports,
     jobs,
     leaks,
+    merging,
     openapi,
     orders,
     overview,
@@ -34,6 +35,7 @@ from service.api import (
     problems,
     quality,
     records,
+    redirects,
     reveals,
     revocations,
     rfm_schemes,
@@ -83,6 +85,7 @@ _MODULES = (
     deputies,
     policies,
     assignments,
+    merging,
     changes,
     channels,
     tags,
@@ -140,6 +143,7 @@ def assemble(opened: Opened | None = None, bounds: Bounds = Bounds()) -> FastAPI
     for module in _MODULES:
         app.router.routes.extend(module.routes.routes)
     problems.install(app)
+    redirects.install(app)
     openapi.install(app)
     app.add_exception_handler(Exception, _failed)
     app.state.trusted_proxies = networks(bounds.trusted_proxies)

@@ -17,6 +17,7 @@ from service.api.customer_schemas import (
 )
 from service.api.deps import Expected, OnceKey, Wired, patiently
 from service.api.problems import InvalidRequest, pointer
+from service.api.redirects import elsewhere
 from service.api.routing import Caller, hot, operation, router
 from service.api.schemas import (
     BadIdempotencyKey,
@@ -86,7 +87,10 @@ def identifier(text: str, missing: type[DomainError]) -> UUID:
 async def _get_fast(request: Request) -> Response:
     services: Services = request.app.state.services
     principal, customer_id = request.scope["principal"], identifier(request.path_params["customer_id"], NoCustomer)
-    shown = await _show(services, principal, customer_id)
+    try:
+        shown = await _show(services, principal, customer_id)
+    except NoCustomer as missing:
+        return await elsewhere(request, missing)
     services.activity.card(principal, customer_id)
     return shown
 

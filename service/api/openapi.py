@@ -18,6 +18,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api import redirects
 from service.api.problems import MEDIA_TYPE, FieldProblem, InternalError, Problem, responses
 from service.api.samples import sample, with_nulls
 
@@ -97,6 +98,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     schemas: dict[str, Any] = components.setdefault("schemas", {})
     schemas |= _problem_schemas()
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    redirects.describe(built["paths"])
     for operation in operations(built):
         _complete(operation, schemas)
     _restore_bodies(app, built)

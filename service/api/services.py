@@ -30,6 +30,8 @@ from service.domain.keeping.ports import KeepingTransaction
 from service.domain.keeping.service import KeepingService
 from service.domain.leaks.activity import Activity
 from service.domain.leaks.service import LeakService
+from service.domain.merging.ports import Merging
+from service.domain.merging.service import MergingService
 from service.domain.orders.ports import OrdersTransaction, Overview
 from service.domain.orders.service import OrderService
 from service.domain.ports import Clock, UnitOfWork
@@ -81,6 +83,9 @@ class ApiTransaction(
 
     @property
     def assignments(self) -> Assignments: ...
+
+    @property
+    def merging(self) -> Merging: ...
 
     @property
     def policies(self) -> Policies: ...
@@ -169,6 +174,7 @@ class Services:
     around: AroundService
     access: AccessService
     privacy: PrivacyService
+    merging: MergingService
     leaks: LeakService
     activity: Activity
     audit: AuditService

@@ -80,12 +80,14 @@ _TOKENS = sql("""
     INSERT INTO search_tokens (tenant_id, token, customer_id)
     SELECT :tenant, u.token, u.customer_id FROM unnest(:tokens::text[], :ids::uuid[]) AS u (token, customer_id)
 """)
-# Of the history that a record begins with; what befell the other one later tells of him.
+# Of the history that a record begins with; what befell the other one later tells of him, and one that was merged has
+# several beginnings.
 _EVENTS = sql("""
     INSERT INTO customer_events (tenant_id, customer_id, event_id, at, kind, staff_id, source, detail)
     SELECT :tenant, u.customer_id, u.event_id, e.at, e.kind, e.staff_id, e.source, e.detail
     FROM unnest(:ids::uuid[], :event_ids::uuid[], :like_ids::uuid[]) AS u (customer_id, event_id, like_id)
-    JOIN customer_events e ON e.tenant_id = :tenant AND e.customer_id = u.like_id AND e.kind = 'created'
+    CROSS JOIN LATERAL (SELECT * FROM customer_events c WHERE c.tenant_id = :tenant AND c.customer_id = u.like_id
+        AND c.kind = 'created' ORDER BY c.at, c.event_id LIMIT 1) e
 """)
 _REGISTER = sql("""
     INSERT INTO canaries (tenant_id, customer_id, curator_id, planted_by)

@@ -27,6 +27,7 @@ SERVICE_ROLES = (
     "clientbase_eraser",
     "clientbase_watch",
     "clientbase_sealer",
+    "clientbase_merge",
     "clientbase_quality",
     "clientbase_mender",
     "clientbase_linkage",

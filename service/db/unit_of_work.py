@@ -30,6 +30,7 @@ from service.db.leaks import PgLeaks
 from service.db.leaving import PgApprovals, PgFetches
 from service.db.links import PgLinks
 from service.db.loading import PgLoading
+from service.db.merging import PgMerging
 from service.db.orders import PgOrders
 from service.db.overview import PgOverview
 from service.db.policies import PgPolicies
@@ -218,6 +219,10 @@ class PgTransaction(Transaction):
     @cached_property
     def timeline(self) -> PgTimeline:
         return PgTimeline(self.session)
+
+    @cached_property
+    def merging(self) -> PgMerging:
+        return PgMerging(self.session)
 
     @cached_property
     def overview(self) -> PgOverview:

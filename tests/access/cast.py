@@ -13,7 +13,7 @@ from tests.support import Tenant, a_tenant
 
 Params = dict[str, str]
 _LINES = "order_id,customer_id,ordered_at,sku,quantity,unit_price\n{mark}o,{mark}c,2026-03-01 12:00:00,TEA,2,349.90\n"
-PORTFOLIO = {"customer", "order", "note", "interaction", "request", "link", "deputy"}
+PORTFOLIO = {"customer", "order", "note", "interaction", "request", "link", "deputy", "merge"}
 MADE = {"import", "export", "job", "assignment", "erasure"}
 COMMON = {"segment", "scheme", "signal", "staff", "channel", "cost", "attribute"}
 
@@ -134,6 +134,11 @@ class Cast:
         body = {"kind": "works_at", "other_id": other["customer_id"]}
         await told(await holder.client.post(f"/v1/customers/{one['customer_id']}/links", json=body))
         return {"customer_id": one["customer_id"], "other_id": other["customer_id"]}
+
+    async def _merge(self, holder: Person) -> Params:
+        ids = [(await self._customer(holder))["customer_id"] for _ in range(2)]
+        body = {"customer_ids": ids, "dry_run": False}
+        return {"merge_id": (await told(await holder.client.post("/v1/customers/merge", json=body)))["merge_id"]}
 
     async def _request(self, holder: Person) -> Params:
         wanted = await self._customer(holder)

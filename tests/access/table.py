@@ -57,6 +57,10 @@ access.ask                   | customers:read                 | own    | -      
 access.list                  | customers:read                 | own    | -                    | 200  |        |
 access.grant                 | customers:write                | own    | request              | 200  | 200    | 404
 access.refuse                | customers:write                | own    | request              | 200  | 200    | 404
+customers.merge              | customers:merge                | own    | customer#customer_ids | 200  | 200    | 404
+merges.list                  | customers:merge                | own    | -                    | 200  |        |
+merges.get                   | customers:merge                | own    | merge                | 200  | 200    | 404
+merges.undo                  | customers:merge                | own    | merge                | 200  | 200    | 404
 erasures.list                | privacy:write                  | own    | -                    | 200  |        |
 erasures.list                | privacy:write                  | own    | customer#customer_id | 200  | 200    | 200
 erasures.get                 | privacy:write                  | own    | erasure              | 200  | 200    | 404

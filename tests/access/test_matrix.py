@@ -116,6 +116,10 @@ _FILLED: dict[str, Any] = {
     "customers.erase": lambda p, *_: {"confirm": p["customer_id"]},
     "customers.link": lambda p, cast, caller, own: {"other_id": own["customer_id"]},
     "customers.link#other_id": lambda p, *_: {"other_id": p["customer_id"]},
+    "customers.merge#customer_ids": lambda p, cast, caller, own: {
+        "customer_ids": [own["customer_id"], p["customer_id"]],
+        "fields": {},
+    },
     "customers.reveal_many#ids": lambda p, *_: {"customer_ids": [p["customer_id"]]},
     "customers.tag": lambda *_: {"filters": {"kind": "organisation"}},
     "customers.tag#ids": lambda p, *_: {"filters": None, "customer_ids": [p["customer_id"]]},

@@ -38,6 +38,7 @@ _MADE_BY = {
     "interaction_id": ("interactions.create", "interaction_id"),
     "job_id": ("exports.create", "job_id"),
     "request_id": ("access.ask", "request_id"),
+    "merge_id": ("customers.merge", "merge_id"),
     "name": ("attributes.create", "name"),
     "note_id": ("notes.create", "note_id"),
     "order_id": ("orders.create", "order_id"),
@@ -58,7 +59,10 @@ _AFTER = {
     "orders.put_by_external_id": ("customers.create",),
 }
 # What an example is told besides when it is to make something: as it stands it only tries.
-_TO_MAKE: dict[str, dict[str, Any]] = {"assignments.create": {"dry_run": False}}
+_TO_MAKE: dict[str, dict[str, Any]] = {
+    "assignments.create": {"dry_run": False},
+    "customers.merge": {"dry_run": False},
+}
 # Done by a manager who does not reach the record; everything else by the head.
 _BY_ANOTHER = ("access.ask",)
 # Decided by a second person with the reach over the tenant, on an export that always waits for one.
@@ -184,7 +188,9 @@ class Trial:
         if isinstance(value, dict):
             return {key: await self._filled(inner, key) for key, inner in value.items()}
         if isinstance(value, list):
-            return [await self._filled(inner, name.removesuffix("s")) for inner in value]
+            # Of several customers the second is another one.
+            names = [name.removesuffix("s"), "other_id" if name == "customer_ids" else name.removesuffix("s")]
+            return [await self._filled(inner, names[place > 0]) for place, inner in enumerate(value)]
         return await self.made(name) if _is_id(value) or name == "request_token" else value
 
     def _check(self, name: str, operation: Operation, answer: Any) -> None:

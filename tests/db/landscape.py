@@ -69,6 +69,7 @@ DUPLICATES = (
     "duplicate_members",
     "never_merge",
 )
+MERGES = ("merges", "merge_images", "customer_redirects")
 _NUMBERS = count(1)
 Key = tuple[Any, ...]
 
@@ -107,7 +108,7 @@ def tables() -> Iterator[Table]:
     so have duplicates, whose rows name two records (tests/db/test_duplicate_access.py).
     """
     journals = ("audit", "audit_entries", "changes", "rfm_scores", "abc_classes")
-    apart = ("tenants", "audit_seals", "reveals", "terms", "terms_acceptances", "quality_fixes", *DUPLICATES, *journals)
+    apart = ("tenants", "audit_seals", "reveals", "terms", "terms_acceptances", "quality_fixes", *DUPLICATES, *MERGES, *journals)
     yield from (table for table in metadata.sorted_tables if table.name not in apart)
     yield from (metadata.tables[name] for name in journals)
 

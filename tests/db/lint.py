@@ -11,10 +11,16 @@ Check = Callable[[Any, str], Awaitable[list[str]]]
 # Their rows are not of one tenant: the registry of tenants, and Alembic's own table, which holds a revision.
 ABOVE_TENANTS = {"tenants", "alembic_version"}
 # Who reads contacts in clear: the reveal; the erasure, which has to find where else a person's contacts stand; and the
-# match of records, which compares them; the checks of quality, and what mends them.
-CLEAR = {("contact_details", "value"), ("contact_details", "normal"), ("quality_fixes", "images")}
+# match of records, which compares them; the checks of quality, and what mends them; and the merge, which brings back.
+CLEAR = {
+    ("contact_details", "value"),
+    ("contact_details", "normal"),
+    ("quality_fixes", "images"),
+    ("merge_images", "rows"),
+}
 CLEAR_READERS = {
     "clientbase_reveal",
+    "clientbase_merge",
     "clientbase_eraser",
     "clientbase_quality",
     "clientbase_linkage",

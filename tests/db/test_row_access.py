@@ -371,9 +371,13 @@ def test_reveal_reads_clear_contacts_within_the_callers_reach_and_writes_nothing
     on_a_connection(landscape, look)
 
 
-# What the roles beside those of a reach read of records: the sealer what it seals, the watch ids, owners and days.
+# What the roles beside those of a reach read of records: the sealer what it seals, the watch ids, owners and days,
+# the merger what it has to bring back (tests/db/test_merging_ways.py).
 _BESIDE = {
     ("clientbase_sealer", "audit"): {column.name for column in metadata.tables["audit"].columns},
+    ("clientbase_merge", "contact_details"): {column.name for column in metadata.tables["contact_details"].columns},
+    ("clientbase_merge", "customers"): {column.name for column in metadata.tables["customers"].columns},
+    ("clientbase_merge", "orders"): {"tenant_id", "customer_id", "order_id", "created_at"},
     (WATCH, "customers"): {"tenant_id", "customer_id", "curator_id", "erased_at"},
     (WATCH, "orders"): {"tenant_id", "customer_id", "order_id", "ordered_at", "status"},
 }

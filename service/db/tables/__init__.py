@@ -19,6 +19,7 @@ from service.db.tables.duplicates import (
 from service.db.tables.leaks import canaries, leak_signals, staff_activity
 from service.db.tables.leaving import export_approvals, export_links
 from service.db.tables.mending import quality_fixes
+from service.db.tables.merges import customer_redirects, merge_images, merges
 from service.db.tables.people import (
     assignments,
     attribute_definitions,
@@ -97,6 +98,7 @@ __all__ = [
     "contact_probes",
     "customer_events",
     "customer_links",
+    "customer_redirects",
     "customers",
     "deputies",
     "duplicate_members",
@@ -118,6 +120,8 @@ __all__ = [
     "linkage_keys",
     "linkage_models",
     "linkage_progress",
+    "merge_images",
+    "merges",
     "metadata",
     "never_merge",
     "notes",
