@@ -1,5 +1,5 @@
 """What has had its time is taken away: expired files, idempotency keys older than a day, revocations of tokens that
-can't be valid any more, and looks at contacts that no budget counts any more.
+can't be valid any more, and looks and probes that no budget counts any more.
 
 Nobody asks for it, so it is done under a role of its own, which sees that a thing is old and nothing of what it holds.
 It goes from tenant to tenant; each transaction takes a bounded batch of one tenant.
@@ -37,6 +37,11 @@ _DROP_REVEALS = """
         SELECT staff_id, taken_at, customer_id FROM reveals
         WHERE tenant_id = $1 AND taken_at < now() - interval '31 days' LIMIT $2)
 """
+_DROP_PROBES = """
+    DELETE FROM contact_probes WHERE tenant_id = $1 AND (staff_id, hour) IN (
+        SELECT staff_id, hour FROM contact_probes WHERE tenant_id = $1 AND hour < now() - interval '2 days' LIMIT $2)
+"""
+_DROPS = (_DROP_KEYS, _DROP_REVOCATIONS, _DROP_REVEALS, _DROP_PROBES)
 # One worker sweeps a tenant at a time; another goes past.
 _TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('sweep ' || $1::int::text, 0))"
 # The role sees the tenants behind the one where it stands.
@@ -53,6 +58,7 @@ class Swept:
     keys: int = 0
     revocations: int = 0
     reveals: int = 0
+    probes: int = 0
 
     def __add__(self, other: "Swept") -> "Swept":
         return Swept(
@@ -60,6 +66,7 @@ class Swept:
             keys=self.keys + other.keys,
             revocations=self.revocations + other.revocations,
             reveals=self.reveals + other.reveals,
+            probes=self.probes + other.probes,
         )
 
 
@@ -77,7 +84,8 @@ class PgSweep:
             while tenant is not None:
                 batch = await self._batch(tenant)
                 swept += batch
-                if batch.files < self._files and max(batch.keys, batch.revocations, batch.reveals) < self._keys:
+                rows = max(batch.keys, batch.revocations, batch.reveals, batch.probes)
+                if batch.files < self._files and rows < self._keys:
                     tenant = await self._after(tenant)
         except _TROUBLE as error:
             raise translate(error) from error
@@ -103,8 +111,7 @@ class PgSweep:
             if expired:
                 await connection.execute(_LET_GO, tenant, expired)
                 await connection.execute(_DROP_FILES, tenant, expired)
-            keys, revocations, reveals = [
-                int((await connection.execute(drop, tenant, self._keys)).rpartition(" ")[2])
-                for drop in (_DROP_KEYS, _DROP_REVOCATIONS, _DROP_REVEALS)
+            keys, revocations, reveals, probes = [
+                int((await connection.execute(drop, tenant, self._keys)).rpartition(" ")[2]) for drop in _DROPS
             ]
-        return Swept(files=len(expired), keys=keys, revocations=revocations, reveals=reveals)
+        return Swept(files=len(expired), keys=keys, revocations=revocations, reveals=reveals, probes=probes)

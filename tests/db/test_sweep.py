@@ -64,6 +64,27 @@ def test_only_what_is_old_goes_and_in_every_tenant(database: TestDatabase) -> No
     in_a_tenant(database.owner_url, database.service_url, scenario)
 
 
+_ADD_PROBES = sql("""
+    INSERT INTO contact_probes (tenant_id, staff_id, hour, used)
+    SELECT :tenant, :staff_id, date_trunc('hour', now()) - u.age::interval, 3 FROM unnest(:ages::text[]) AS u (age)
+""")
+_PROBES = sql("SELECT count(*) FROM contact_probes WHERE tenant_id = :tenant")
+
+
+def test_probes_go_after_two_days_and_those_of_today_stay(database: TestDatabase) -> None:
+    async def scenario(here: Tenant) -> None:
+        head = await here.staff()
+        async with here.uow.begin(head) as tx:
+            ages = ["0 hours", "47 hours", "50 hours", "9 days", "10 days", "11 days"]
+            await tx.session.execute(_ADD_PROBES, staff_id=head.staff_id, ages=ages)
+            await tx.commit()
+        assert (await PgSweep(here.pool, keys=3).sweep()).probes == 4
+        async with here.uow.begin(head) as tx:
+            assert await tx.session.fetchval(_PROBES) == 2
+
+    in_a_tenant(database.owner_url, database.service_url, scenario)
+
+
 def test_batches_follow_one_another_until_nothing_is_left(database: TestDatabase) -> None:
     async def scenario(here: Tenant) -> None:
         sweep = PgSweep(here.pool, files=2, keys=3)
@@ -115,6 +136,7 @@ def test_an_export_outlives_its_file_and_says_that_it_has_expired(database: Test
         "SELECT answer FROM idempotency_keys",
         "SELECT slug FROM tenants",
         "SELECT 1 FROM customers",
+        "SELECT used FROM contact_probes",
         "UPDATE exports SET state = 'done'",
     ],
 )

@@ -77,6 +77,7 @@ staff_activity = Table(
     need("segments", BigInteger, "0"),
     need("seen", BIT(4096), "B'0'::bit(4096)"),
     need("covered", Integer, "0"),
+    need("crossings", Integer, "0"),
     PrimaryKeyConstraint("tenant_id", "staff_id", "hour"),
     reference("staff_id", "staff", cascade=True),
     Index(None, "tenant_id", "hour"),
