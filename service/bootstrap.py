@@ -40,7 +40,9 @@ from service.domain.leaks.service import Evaluation, LeakService
 from service.domain.merging.service import MergingService
 from service.domain.orders.service import OrderService
 from service.domain.privacy.service import PrivacyService
+from service.domain.quality.mending import MendingService
 from service.domain.quality.scanning import Follower, ScanService
+from service.domain.quality.tasks import TaskService
 from service.domain.reveals.service import RevealService
 from service.domain.rules.service import RuleService
 from service.domain.segmentation.abc_service import AbcService
@@ -223,6 +225,8 @@ async def build_container(settings: Settings) -> Container:
         customers=CustomerService(uow, clock, lookup, region),
         finding=FindingService(uow, clock, lookup, request_tokens(settings), region),
         keeping=KeepingService(uow, clock),
+        mending=MendingService(uow, clock, lookup, region),
+        tasks=TaskService(uow, clock),
         attributes=AttributeService(uow),
         orders=OrderService(uow, clock),
         segmentation=SegmentationService(uow, clock),

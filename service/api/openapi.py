@@ -37,6 +37,7 @@ _TAGS = {
     "privacy": "Personal-data law: restriction, the report to the person, erasure.",
     "rfm": "Recency, frequency, monetary: scores, groups and the report.",
     "abc": "ABC analysis: who and what brings most of the revenue.",
+    "quality": "Data quality: what is wrong, why, what would mend it, and what has been done.",
     "imports": "Bulk in: files of customers and orders.",
     "exports": "Bulk out, for those who may.",
     "changes": "What has changed, for systems that keep a copy in step.",

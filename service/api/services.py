@@ -37,8 +37,11 @@ from service.domain.orders.service import OrderService
 from service.domain.ports import Clock, UnitOfWork
 from service.domain.privacy.ports import PrivacyTransaction
 from service.domain.privacy.service import PrivacyService
+from service.domain.quality.fixing_ports import MendingTransaction, Tasks
+from service.domain.quality.mending import MendingService
 from service.domain.quality.ports import QualityTransaction
 from service.domain.quality.scanning import ScanService
+from service.domain.quality.tasks import TaskService
 from service.domain.reveals.ports import RevealsTransaction
 from service.domain.reveals.service import RevealService
 from service.domain.rules.ports import RulesTransaction
@@ -65,6 +68,7 @@ class ApiTransaction(
     PrivacyTransaction,
     RfmTransaction,
     RevealsTransaction,
+    MendingTransaction,
     SegmentsTransaction,
     QualityTransaction,
     RulesTransaction,
@@ -104,6 +108,9 @@ class ApiTransaction(
 
     @property
     def tags(self) -> Tags: ...
+
+    @property
+    def tasks(self) -> Tasks: ...
 
     @property
     def channels(self) -> Channels: ...
@@ -157,6 +164,8 @@ class Services:
     customers: CustomerService
     finding: FindingService
     keeping: KeepingService
+    mending: MendingService
+    tasks: TaskService
     attributes: AttributeService
     orders: OrderService
     segmentation: SegmentationService

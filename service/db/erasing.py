@@ -92,6 +92,7 @@ _GONE: Mapping[str, Statement] = {
         "interactions",
         "consents",
         "access_requests",
+        "quality_fixes",
         "quality_findings",
         "quality_scores",
     )

@@ -39,7 +39,9 @@ from service.db.portfolios import PgPortfolios
 from service.db.privacy import PgPrivacy
 from service.db.purchases import PgPurchases
 from service.db.quality import PgQuality
+from service.db.quality_fixes import PgMending
 from service.db.quality_scanning import PgQualityScanning
+from service.db.quality_tasks import PgTasks
 from service.db.reveals import PgReveals
 from service.db.rfm import PgRfmSchemes, PgRfmSnapshots
 from service.db.saved_segments import PgSavedSegments
@@ -111,6 +113,14 @@ class PgTransaction(Transaction):
     @cached_property
     def abc_snapshots(self) -> PgAbcSnapshots:
         return PgAbcSnapshots(self.session)
+
+    @cached_property
+    def mending(self) -> PgMending:
+        return PgMending(self.session)
+
+    @cached_property
+    def tasks(self) -> PgTasks:
+        return PgTasks(self.session)
 
     @cached_property
     def rfm_schemes(self) -> PgRfmSchemes:

@@ -9,11 +9,12 @@ import httpx
 
 from tests.api.support import Api, Client
 from tests.leaks import a_signal
+from tests.quality import a_wrong_email
 from tests.support import Tenant, a_tenant
 
 Params = dict[str, str]
 _LINES = "order_id,customer_id,ordered_at,sku,quantity,unit_price\n{mark}o,{mark}c,2026-03-01 12:00:00,TEA,2,349.90\n"
-PORTFOLIO = {"customer", "order", "note", "interaction", "request", "link", "deputy", "merge"}
+PORTFOLIO = {"customer", "order", "note", "interaction", "request", "link", "deputy", "merge", "issue", "dismissal", "fix"}
 MADE = {"import", "export", "job", "assignment", "erasure"}
 COMMON = {"segment", "scheme", "signal", "staff", "channel", "cost", "attribute"}
 
@@ -139,6 +140,22 @@ class Cast:
         ids = [(await self._customer(holder))["customer_id"] for _ in range(2)]
         body = {"customer_ids": ids, "dry_run": False}
         return {"merge_id": (await told(await holder.client.post("/v1/customers/merge", json=body)))["merge_id"]}
+
+    async def _issue(self, holder: Person) -> Params:
+        customer_id = (await self._customer(holder))["customer_id"]
+        tenant_id = holder.client.principal.tenant_id
+        head = self.head_of(holder).client
+        return {"issue_id": await a_wrong_email(self.world.container.pool, tenant_id, head, customer_id)}
+
+    async def _dismissal(self, holder: Person) -> Params:
+        issue = await self._issue(holder)
+        await told(await holder.client.post(f"/v1/quality/issues/{issue['issue_id']}/dismiss", json={}))
+        return issue
+
+    async def _fix(self, holder: Person) -> Params:
+        issue = await self._issue(holder)
+        made = await told(await holder.client.post(f"/v1/quality/issues/{issue['issue_id']}/fix"))
+        return {"fix_id": made["fix_id"], "run_id": made["run_id"]}
 
     async def _request(self, holder: Person) -> Params:
         wanted = await self._customer(holder)

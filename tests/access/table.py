@@ -64,6 +64,18 @@ merges.undo                  | customers:merge                | own    | merge  
 erasures.list                | privacy:write                  | own    | -                    | 200  |        |
 erasures.list                | privacy:write                  | own    | customer#customer_id | 200  | 200    | 200
 erasures.get                 | privacy:write                  | own    | erasure              | 200  | 200    | 404
+quality.preview_fix          | quality:read+customers:read    | own    | issue                | 200  | 200    | 404
+quality.fix                  | quality:write+customers:write  | own    | issue                | 200  | 200    | 404
+quality.fix_many             | quality:write+customers:write  | own    | -                    | 200  |        |
+quality.fix_many             | quality:write+customers:write  | own    | issue#issue_ids      | 200  | 200    | 200
+quality.dismiss              | quality:write                  | own    | issue                | 200  | 200    | 404
+quality.reopen               | quality:write                  | own    | dismissal            | 200  | 200    | 404
+quality.schedule             | quality:write                  | own    | issue                | 200  | 200    | 404
+quality.fixes                | quality:read+customers:read    | own    | -                    | 200  |        |
+quality.undo_fix             | quality:write+customers:write  | own    | fix                  | 200  | 200    | 404
+quality.undo_run             | quality:write+customers:write  | own    | fix                  | 200  | 200    | 404
+quality.tasks                | quality:read+customers:read    | own    | -                    | 200  |        |
+quality.workload             | quality:read                   | own    | -                    | 200  |        |
 orders.get                   | orders:read                    | own    | order                | 200  | 200    | 404
 orders.update                | orders:write                   | own    | order                | 200  | 200    | 404
 orders.list                  | orders:read                    | own    | -                    | 200  |        |

@@ -130,6 +130,7 @@ _FILLED: dict[str, Any] = {
     "orders.create": _ordered,
     "orders.put_by_external_id": lambda p, *_: {"customer_id": p["customer_id"], **_ANONYMOUS},
     "products.put": lambda *_: {"sku": secrets.token_hex(4)},
+    "quality.fix_many#issue_ids": lambda p, *_: {"issue_ids": [p["issue_id"]], "dry_run": False},
     "segments.create": lambda *_: {"name": secrets.token_hex(6)},
     "segments.freeze": lambda *_: {"name": secrets.token_hex(6)},
     "segments.overlap#segment_ids": lambda p, *_: {"segment_ids": [p["segment_id"]]},

@@ -18,6 +18,7 @@ from service.api.openapi import document
 from tests.api.support import Api, Client, api
 from tests.leaks import a_signal
 from tests.postgres import TestDatabase
+from tests.quality import a_wrong_email
 from tests.support import a_tenant
 
 _DOCUMENT = document(assemble())
@@ -33,6 +34,7 @@ _MADE_BY = {
     "deputy_id": ("staff.create", "staff_id"),
     "erasure_id": ("customers.erase", "erasure_id"),
     "export_id": ("exports.create", "export_id"),
+    "fix_id": ("quality.fix", "fix_id"),
     "from_on": ("deputies.create", "from_on"),
     "import_id": ("imports.create", "import_id"),
     "interaction_id": ("interactions.create", "interaction_id"),
@@ -42,6 +44,7 @@ _MADE_BY = {
     "name": ("attributes.create", "name"),
     "note_id": ("notes.create", "note_id"),
     "order_id": ("orders.create", "order_id"),
+    "run_id": ("quality.fix", "run_id"),
     "scheme_id": ("rfm.create_scheme", "scheme_id"),
     "segment_id": ("segments.create", "segment_id"),
     "staff_id": ("staff.create", "staff_id"),
@@ -54,6 +57,7 @@ _AFTER = {
     "assignments.create": ("customers.create",),
     "customers.unlink": ("customers.link",),
     "orders.create": ("customers.create",),
+    "quality.reopen": ("quality.dismiss",),
     "rfm.migration": ("rfm.take_snapshot",),
     "orders.batch": ("customers.create",),
     "orders.put_by_external_id": ("customers.create",),
@@ -132,6 +136,8 @@ class Trial:
             return await self._another()
         if name == "request_token":
             return await self._token()
+        if name == "issue_id":
+            return await self._issue()
         if name == "signal_id":
             return await a_signal(self.world.container.pool, self.head.principal)
         maker, answer = _MADE_BY[name]
@@ -145,6 +151,15 @@ class Trial:
         """A second customer, the same each time."""
         answer = await self.head.put("/v1/customers/by-external-id/another", json={"family_name": "Другая"})
         return str(answer.json()["customer_id"])
+
+    async def _issue(self) -> str:
+        """What is wrong with a customer, the same each time."""
+        if "issue" not in self.answers:
+            answer = await self.head.post("/v1/customers", json={"family_name": "Ошибкин"})
+            customer_id = answer.json()["customer_id"]
+            pool, tenant_id = self.world.container.pool, self.world.tenant.tenant_id
+            self.answers["issue"] = await a_wrong_email(pool, tenant_id, self.head, customer_id)
+        return str(self.answers["issue"])
 
     async def _token(self) -> str:
         """What a manager gets who is about to create a customer that somebody else has."""

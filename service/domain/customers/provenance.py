@@ -42,6 +42,10 @@ class Provenance:
         """The same after these fields were found right."""
         return self._with({field: replace(self.of(field), verified_at=_whole(when)) for field in fields})
 
+    def returned(self, fields: Mapping[str, Origin]) -> Self:
+        """The same with these fields' earlier origins, after what had set them was undone."""
+        return self._with(fields)
+
     def _with(self, changed: Mapping[str, Origin]) -> Self:
         own = {**(self.fields or {}), **changed}
         return replace(self, fields={field: origin for field, origin in own.items() if origin != self.origin})

@@ -26,6 +26,12 @@ class Contacts(Protocol):
         ...
 
 
+class Tasks(Protocol):
+    async def verified(self, customer_id: UUID, fields: Sequence[str], details: Sequence[UUID]) -> int:
+        """What was found right is stale no longer: how many issues that has closed."""
+        ...
+
+
 class Links(Protocol):
     async def of(self, customer_id: UUID) -> Sequence[Mapping[str, Any]]:
         """Links of a record to and from records within reach."""
@@ -49,3 +55,6 @@ class KeepingTransaction(CustomersTransaction, Protocol):
 
     @property
     def links(self) -> Links: ...
+
+    @property
+    def tasks(self) -> Tasks: ...

@@ -53,6 +53,7 @@ class KeepingService:
                 raise NothingToVerify(pointer="/contacts")
             known = provenance.restored(stored.provenance).verify(fields, self._clock.now())
             await tx.history.verified(customer_id, known.stored())
+            await tx.tasks.verified(customer_id, fields, [row["detail_id"] for row in contacts])
             shown = [{"kind": row["kind"], "value": row["masked"]} for row in contacts]
             source = "customer" if given.by_customer else source_of(principal, stored.record)
             event = Event(kind="verified", detail={"fields": fields, "contacts": shown})
