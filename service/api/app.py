@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service import telemetry
 from service.api import (
     abc_reports,
+    abc_snapshots,
     access_requests,
     around,
     assignments,
@@ -79,6 +80,7 @@ _MODULES = (
     saved_segments,
     segment_members,
     imports,
+    abc_snapshots,
     exports,
     jobs,
     leaks,

@@ -157,7 +157,7 @@ def _mapping(text: str | None) -> ColumnMapping | None:
         raise InvalidRequest(found[0]["detail"], errors=found) from None
 
 
-class _Pieces:
+class UploadedPieces:
     """The bytes of an upload, from the first on each time."""
 
     def __init__(self, file: UploadFile) -> None:
@@ -238,7 +238,7 @@ async def start_import(
     """
     upload = Upload(
         name=(file.filename or "upload.csv")[-200:],
-        content=_Pieces(file),
+        content=UploadedPieces(file),
         size=file.size,
         kind=kind,
         preset=preset,

@@ -5,22 +5,24 @@ from datetime import date, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import File, Form, Query, Response, UploadFile
 
 from service.api.channels import Day
 from service.api.customer_search import card
 from service.api.deps import OnceKey, Wired, patiently
+from service.api.imports import UploadedPieces
 from service.api.paging import BadCursor, Cursor, Limit, decode, encode, page_size
 from service.api.routing import Caller, operation, router
 from service.api.rule_schemas import RULE_PROBLEMS
 from service.api.saved_segments import EXAMPLE_ID, ONCE, TIMEOUT_MS, an_example, fresh, segment_card
 from service.api.schemas import Moment, as_json
-from service.api.segment_schemas import EditedOut, HistoryOut, MembershipOut, MembersIn, MembersOut
+from service.api.segment_schemas import EditedOut, HistoryOut, MembershipOut, MembersIn, MembersOut, UploadedOut
 from service.api.segments import shown_verdict
 from service.domain.access import Scope
 from service.domain.channels import EndsBeforeItBegins
 from service.domain.customers.errors import NoCustomer
 from service.domain.segments.errors import NoSegment, NotListed
+from service.domain.segments.listing import ListUnreadable
 from service.domain.segments.ports import Card
 
 routes = router("segments")
@@ -121,6 +123,34 @@ async def edit_members(
     """Up to ten thousand ids to add and to remove; who is in both is removed."""
     edited = await patiently(
         lambda: services.segments.edit(principal, segment_id, add=body.add, remove=body.remove, once=once)
+    )
+    return as_json({**edited, **fresh(await segment_card(services, principal, segment_id))})
+
+
+@routes.post(
+    "/segments/{segment_id}/members/upload",
+    response_model=UploadedOut,
+    summary="Upload a list of members of a static segment",
+    **operation(
+        "segments.upload_members", Scope.SEGMENTS_WRITE, problems=(NoSegment, NotListed, ListUnreadable, *ONCE)
+    ),
+)
+async def upload_members(
+    segment_id: UUID,
+    principal: Caller,
+    services: Wired,
+    once: OnceKey,
+    file: Annotated[UploadFile, File(description="Text, one id a line; further cells of a line are passed over.")],
+    source: Annotated[
+        str | None, Form(max_length=100, description="The system whose ids these are; ours, unless stated.")
+    ] = None,
+    remove: Annotated[bool, Form(description="Take them off the list.")] = False,
+) -> Response:
+    """Up to 200 000 ids; all are taken or, where a line can't be read, none. Who is not within reach is unknown."""
+    edited = await patiently(
+        lambda: services.segments.upload(
+            principal, segment_id, UploadedPieces(file), source=source, remove=remove, once=once
+        )
     )
     return as_json({**edited, **fresh(await segment_card(services, principal, segment_id))})
 

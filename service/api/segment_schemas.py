@@ -117,6 +117,10 @@ class EditedOut(Freshness):
     removed: int
 
 
+class UploadedOut(EditedOut):
+    unknown: int = Field(description="Ids that nobody within your reach has.")
+
+
 class FreezeIn(Input):
     name: Text
     as_of: Moment | None = Field(None, description="A past moment; now unless stated.")

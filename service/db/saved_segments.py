@@ -56,6 +56,14 @@ _EDIT = sql("""
     )
     SELECT (SELECT count(*) FROM come) AS come, (SELECT count(*) FROM gone) AS gone
 """)
+_KNOWN = sql("""
+    SELECT customer_id::text AS id, customer_id FROM customers
+    WHERE tenant_id = :tenant AND erased_at IS NULL AND customer_id = ANY (:ids::uuid[])
+""")
+_KNOWN_ELSEWHERE = sql("""
+    SELECT external_id AS id, customer_id FROM customer_external_ids
+    WHERE tenant_id = :tenant AND source = :source AND external_id = ANY (:ids::text[])
+""")
 _AT = "m.entered_at <= {0} AND (m.left_at IS NULL OR m.left_at > {0})"
 _THEN = f"CASE WHEN :as_of::timestamptz IS NULL THEN m.left_at IS NULL ELSE {_AT.format(':as_of')} END"
 _FREEZE = sql(f"""
@@ -181,6 +189,11 @@ class PgSavedSegments:
         row = await self._session.fetchrow(_EDIT, segment_id=segment_id, add=list(add), remove=list(remove))
         assert row is not None
         return row["come"], row["gone"]
+
+    async def known(self, ids: Sequence[str], source: str | None) -> Mapping[str, UUID]:
+        statement = _KNOWN if source is None else _KNOWN_ELSEWHERE
+        rows = await self._session.fetch(statement, ids=list(ids), **({} if source is None else {"source": source}))
+        return {row["id"]: row["customer_id"] for row in rows}
 
     async def card(self, segment_id: UUID) -> Row | None:
         return await self._session.fetchrow(_CARD, segment_id=segment_id)

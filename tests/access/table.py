@@ -99,6 +99,7 @@ segments.members             | segments:read+customers:read   | own    | segment
 segments.edit_members        | segments:write                 | own    | segment              | 200  | 200    | 404
 segments.history             | segments:read                  | own    | segment              | 200  | 200    | 404
 segments.freeze              | segments:write                 | own    | segment              | 201  | 201    | 404
+segments.upload_members      | segments:write                 | own    | segment              | 200  | 200    | 404
 segments.explain_member      | segments:read                  | own    | segment              | 200  | 200    | 404
 segments.overlap             | segments:read                  | own    | segment#segment_ids  | 200  | 200    | 404
 rfm.report                   | segments:read                  | own    | -                    | 200  |        |
@@ -120,6 +121,8 @@ abc.items                    | segments:read                  | own    | -      
 abc.chart                    | segments:read                  | own    | -                    | 200  |        |
 curators.concentration       | segments:read                  | own    | -                    | 200  |        |
 changes.list                 | customers:read                 | own    | -                    | 200  |        |
+abc.take_snapshot            | segments:write                 | tenant | -                    | 201  |        |
+abc.list_snapshots           | segments:read                  | own    | -                    | 200  |        |
 imports.presets              | imports:write                  | own    | -                    | 200  |        |
 imports.create               | imports:write                  | own    | -                    | 202  |        |
 imports.list                 | imports:write                  | own    | -                    | 200  |        |

@@ -73,7 +73,7 @@ _BY_ANOTHER = ("access.ask",)
 _BY_A_SECOND = ("exports.approve", "exports.reject")
 _WAITING = {"kind": "migration", "columns": None}
 # Needs a segment without a rule.
-_OF_A_LIST = ("segments.edit_members",)
+_OF_A_LIST = ("segments.edit_members", "segments.upload_members")
 # These act on a job that has not begun.
 _BEFORE_JOBS = ("jobs.cancel", "imports.cancel")
 _LINES = b"""order_id,customer_id,ordered_at,sku,quantity,unit_price
@@ -212,6 +212,8 @@ class Trial:
         expected = [status for status in operation.spec["responses"] if status.startswith("2")]
         assert str(answer.status_code) in expected, f"{name}: {answer.status_code} {answer.text[:500]}"
         content = operation.spec["responses"][str(answer.status_code)].get("content", {}).get("application/json")
+        if name == "segments.upload_members":
+            return {"files": {"file": ("ids.csv", (await self.made("customer_id")).encode())}}
         if content and answer.content:
             schema = {**content["schema"], "components": _DOCUMENT["components"]}
             Draft202012Validator(schema).validate(answer.json())

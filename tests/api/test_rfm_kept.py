@@ -7,9 +7,12 @@ from xml.etree import ElementTree
 import pytest
 
 from service.domain.access import Scope
+from service.domain.segmentation.abc_service import AbcService
+from service.domain.segmentation.rfm_keeping import RfmService
 from tests.api.support import Api, Client, in_the_api
 from tests.contract.purchase_records import Order, World, store
 from tests.postgres import TestDatabase
+from tests.segments import Noon
 
 _HALVES = [
     {"group": "best", "r": [2, 2], "f": [2, 2]},
@@ -287,16 +290,16 @@ def test_rules_ask_for_letters_of_the_latest_snapshot_only(database: TestDatabas
 def test_the_night_brings_one_snapshot_of_each_scheme(database: TestDatabase) -> None:
     async def scenario(world: Api) -> None:
         head = await world.client()
-        service = world.services.rfm
+        noon = Noon(date(2026, 4, 1))
+        service = RfmService(world.tenant.uow, noon, AbcService(world.tenant.uow, noon))
         assert (await service.nightly(head.principal.tenant_id)).taken == ()  # nobody has bought anything
         await _customer(head, 1, "2026-03-01")
         await _made(head, "rfm/schemes", name="tiles", method="ntile")
         night = await service.nightly(head.principal.tenant_id)
         again = await service.nightly(head.principal.tenant_id)
-        if night.taken:  # from two o'clock on
-            assert (len(night.taken), again.taken) == (2, ())
-            (shot,) = (await _read(head, "rfm/snapshots"))["items"]
-            assert (shot["scheduled"], shot["in_rules"], shot["customers"]) == (True, True, 1)
+        assert (len(night.taken), again.taken) == (2, ())
+        (shot,) = (await _read(head, "rfm/snapshots"))["items"]
+        assert (shot["scheduled"], shot["in_rules"], shot["customers"]) == (True, True, 1)
 
     in_the_api(database, scenario)
 

@@ -208,12 +208,6 @@ class AbcTransaction(PurchasesTransaction, Protocol):
     def idempotency(self) -> Idempotency: ...
 
 
-class RfmTransaction(PurchasesTransaction, Protocol):
+class RfmTransaction(AbcTransaction, Protocol):
     @property
     def rfm_snapshots(self) -> RfmSnapshots: ...
-
-    @property
-    def journal(self) -> Journal: ...
-
-    @property
-    def idempotency(self) -> Idempotency: ...

@@ -1,6 +1,7 @@
 """Segments as people keep them. Rules are checked at save: what they ask for is there, and none is built on itself."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from service.domain.rules.parsing import LONGEST_TEXT
 from service.domain.rules.printing import printed
 from service.domain.rules.service import Places
 from service.domain.segments.errors import NoSegment, NotListed, NotRuled, SegmentCycle, SegmentInUse
+from service.domain.segments.listing import listed
 from service.domain.segments.model import NewSegment, Ruled, Uses, reached, uses_of
 from service.domain.segments.ports import SegmentsTransaction
 
@@ -125,6 +127,32 @@ class SegmentService:
                 await tx.commit()
         return answer
 
+    async def upload(
+        self,
+        principal: Principal,
+        segment_id: UUID,
+        pieces: AsyncIterable[bytes],
+        *,
+        source: str | None,
+        remove: bool,
+        once: Once | None = None,
+    ) -> Mapping[str, int]:
+        """Put those whose ids stand in a file on a list, or take them off it; all of them or, on a fault, none.
+
+        Raises NotListed, ListUnreadable.
+        """
+        async with self._uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
+            answer: Mapping[str, int] | None = await tx.idempotency.recall(once)
+            if answer is None:
+                kind, _ = await _known(tx, segment_id)
+                if kind != "static":
+                    raise NotListed
+                answer, touched = await _edited(tx, segment_id, listed(pieces, ours=source is None), source, remove)
+                await tx.journal.audit("segments.upload_members", "segment", segment_id, touched=touched)
+                await tx.idempotency.remember(once, 200, answer)
+                await tx.commit()
+        return answer
+
     async def freeze(
         self, principal: Principal, source_id: UUID, name: str, as_of: datetime | None, once: Once | None = None
     ) -> UUID:
@@ -140,6 +168,21 @@ class SegmentService:
             await tx.idempotency.remember(once, 201, {"segment_id": str(segment_id)})
             await tx.commit()
         return segment_id
+
+
+async def _edited(
+    tx: SegmentsTransaction, segment_id: UUID, batches: AsyncIterable[Sequence[str]], source: str | None, remove: bool
+) -> tuple[Mapping[str, int], Sequence[UUID]]:
+    """What came of the list, and who was on it."""
+    touched: list[UUID] = []
+    done = Counter(added=0, removed=0, unknown=0)
+    async for ids in batches:
+        known = await tx.saved_segments.known(ids, source)
+        meant = list(known.values())
+        added, removed = await tx.saved_segments.edit(segment_id, () if remove else meant, meant if remove else ())
+        done.update(added=added, removed=removed, unknown=len(ids) - len(known))
+        touched += meant
+    return done, touched
 
 
 async def _known(tx: SegmentsTransaction, segment_id: UUID) -> tuple[str, int]:
