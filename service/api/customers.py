@@ -1,6 +1,7 @@
 """Customers over HTTP: records with masked contacts, batches, and contacts in clear."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -47,9 +48,11 @@ from service.domain.customers.model import ExternalId
 from service.domain.customers.search import ProbesUsedUp
 from service.domain.customers.service import Draft
 from service.domain.errors import DomainError, Precondition, UnknownReference
-from service.domain.idempotency import KeyReused, StillRunning
+from service.domain.idempotency import KeyReused, Once, StillRunning
 
 routes = router("customers")
+# Whoever is overtaken so often by others with the same contact is told that there are such.
+_LOOKS = 3
 _EXAMPLE = {
     "kind": "person",
     "family_name": "Иванова",
@@ -146,11 +149,10 @@ async def create_customer(
     With `on_duplicate=warn` or `refuse`, records of the tenant with the same contact or requisite are named first."""
     draft = body.draft(by=by)
     matches: Sequence[Match] = ()
-    if on_duplicate != "allow":
-        matches = await patiently(lambda: services.finding.duplicates(principal, draft, once))
-        if matches and on_duplicate == "refuse":
-            raise PossibleDuplicate(possible_duplicates=[match.told() for match in matches])
-    customer_id = await patiently(lambda: services.customers.create(principal, draft, once))
+    if on_duplicate == "allow":
+        customer_id = await patiently(lambda: services.customers.create(principal, draft, once))
+    else:
+        customer_id, matches = await _created_beside(services, principal, draft, once, on_duplicate)
     shown = await _show(services, principal, customer_id, 201)
     if not matches:
         return shown
@@ -158,6 +160,23 @@ async def create_customer(
     body_bytes = bytes(shown.body)[:-1] + b',"possible_duplicates":' + told + b"}"
     kept = {name: shown.headers[name] for name in ("etag", "location")}
     return Json(body_bytes, 201, {"ETag": kept["etag"], "Location": kept["location"]})
+
+
+async def _created_beside(
+    services: Services, principal: Principal, draft: Draft, once: Once | None, on_duplicate: Literal["warn", "refuse"]
+) -> tuple[UUID, Sequence[Match]]:
+    """A new record, and those that are like it; one that came in between the look and the writing is looked at too."""
+    for _ in range(_LOOKS):
+        matches = await patiently(lambda: services.finding.duplicates(principal, draft, once))
+        if matches and on_duplicate == "refuse":
+            raise PossibleDuplicate(possible_duplicates=[match.told() for match in matches])
+        alone = not matches
+        with suppress(PossibleDuplicate):
+            return (
+                await patiently(lambda: services.customers.create(principal, draft, once, alone=alone)),
+                matches,
+            )
+    raise PossibleDuplicate
 
 
 @routes.patch(

@@ -97,6 +97,11 @@ _EXISTING = sql("""
     WHERE d.tenant_id = :tenant AND d.lookup = ANY (:lookups::bytea[]) AND c.erased_at IS NULL
     GROUP BY c.customer_id, c.kind, c.display_name ORDER BY c.customer_id LIMIT 10
 """)
+# Rising, so that two records with the same contacts can't wait for each other crosswise.
+_HOLD = sql("""
+    SELECT pg_advisory_xact_lock(hashtextextended('contact ' || :tenant::int::text || ' ' || u.lookup, 0))
+    FROM (SELECT DISTINCT encode(l, 'hex') AS lookup FROM unnest(:lookups::bytea[]) AS l ORDER BY 1) AS u
+""")
 _WITHIN_REACH = sql("SELECT customer_id FROM customers WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[])")
 _POLICIES = sql("SELECT policies FROM tenants WHERE tenant_id = :tenant")
 _PROBES_USED = sql("""
@@ -167,6 +172,10 @@ class PgCustomerSearch:
         """The cards of the records within reach that have a contact of this keyed hash, newest first."""
         given = {**filters, **word_ranges(words), "lookup": lookup}
         return await self._session.fetch(_with_contact(frozenset(filters), shape(words), fields), **given)
+
+    async def hold(self, lookups: Sequence[bytes]) -> None:
+        """Let nobody else who asks for it give a record one of these contacts until this transaction ends."""
+        await self._session.execute(_HOLD, lookups=list(lookups))
 
     async def existing(self, lookups: Sequence[bytes]) -> list[Mapping[str, Any]]:
         """Records anywhere in the tenant that have one of these keyed hashes: the one look beyond the reach."""

@@ -272,6 +272,36 @@ def test_a_duplicate_in_another_portfolio_is_masked_counted_and_audited(database
     in_the_api(database, scenario)
 
 
+@pytest.mark.parametrize("asked", ["refuse", "warn"])
+def test_of_two_like_records_at_the_same_moment_the_second_one_meets_the_first(
+    database: TestDatabase, asked: str
+) -> None:
+    async def scenario(world: Api) -> None:
+        clients = [await world.client(reach="own") for _ in range(3)] + [await world.client()]
+        others = [{"kind": "email", "value": f"maria{n}@example.com"} for n in range(4)]
+        bodies = [{"family_name": "Разом", "contacts": [*_CONTACT["contacts"], other]} for other in others]
+        path = f"/v1/customers?on_duplicate={asked}"
+        answers = await asyncio.gather(*(c.post(path, json=b) for c, b in zip(clients, bodies, strict=True)))
+        told = sorted((answer.status_code, len(answer.json().get("possible_duplicates", ()))) for answer in answers)
+        if asked == "refuse":
+            assert told == [(201, 0), (409, 1), (409, 1), (409, 1)]
+        else:
+            assert [status for status, _ in told] == [201] * 4
+            assert sum(not known for _, known in told) == 1
+
+    in_the_api(database, scenario)
+
+
+def test_a_number_is_compared_as_one_of_the_country_of_the_record(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        body = {"family_name": "Schmidt", "country": "DE", "contacts": [{"kind": "phone", "value": "030 123456"}]}
+        await _created(head, "Schmidt", "Anna", country="DE", contacts=body["contacts"])
+        assert (await head.post("/v1/customers?on_duplicate=refuse", json=body)).status_code == 409
+
+    in_the_api(database, scenario)
+
+
 def test_a_repeated_create_is_no_duplicate_of_itself(database: TestDatabase) -> None:
     async def scenario(world: Api) -> None:
         head = await world.client()

@@ -109,6 +109,10 @@ class CustomerSearch(Protocol):
         """The cards of the records within reach that have a contact of this keyed hash, newest first."""
         ...
 
+    async def hold(self, lookups: Sequence[bytes]) -> None:
+        """Let nobody else who asks for it give a record one of these contacts until this transaction ends."""
+        ...
+
     async def existing(self, lookups: Sequence[bytes]) -> Sequence[Mapping[str, Any]]:
         """Records anywhere in the tenant that have one of these keyed hashes: the one look beyond the reach."""
         ...

@@ -13,6 +13,7 @@ from service.domain.customers import provenance
 from service.domain.customers.attributes import Definitions, conform
 from service.domain.customers.contacts import normalise
 from service.domain.customers.errors import ExternalIdTaken, NoCustomer, RepeatedInBatch
+from service.domain.customers.finding import TELLING, PossibleDuplicate
 from service.domain.customers.history import Event, differences, events, moved, source_of
 from service.domain.customers.model import (
     Contact,
@@ -75,12 +76,23 @@ class CustomerService:
         self._lookup = lookup
         self._region = default_region
 
-    async def create(self, principal: Principal, draft: Draft, once: Once | None = None) -> UUID:
-        """Write a new record; the same idempotency key gives the id of the one written before."""
+    async def create(
+        self, principal: Principal, draft: Draft, once: Once | None = None, *, alone: bool = False
+    ) -> UUID:
+        """Write a new record; the same idempotency key gives the id of the one written before.
+
+        With `alone`, raises PossibleDuplicate if some record has one of its contacts by now: of two such records that
+        come at the same moment, the second one sees the first.
+        """
         written = self._fresh(draft, principal)
+        telling = [one.lookup for one in written.contacts or () if one.form.kind in TELLING] if alone else []
         async with self._uow.begin(principal) as tx:
             if known := await tx.idempotency.recall(once):
                 return UUID(known["customer_id"])
+            if telling:
+                await tx.search.hold(telling)
+                if await tx.search.existing(telling):
+                    raise PossibleDuplicate
             await self._conform(tx, draft)
             if await tx.customers.insert([written]):
                 raise ExternalIdTaken

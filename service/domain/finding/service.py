@@ -59,7 +59,9 @@ class FindingService:
 
     async def duplicates(self, principal: Principal, draft: Draft, once: Once | None) -> Sequence[Match]:
         """Records of the tenant that have a contact or requisite of the draft; foreign ones are masked, and counted."""
-        wanted = {key: kind for kind, key in map(self._key, draft.contacts or ()) if kind in TELLING}
+        country = draft.changes.get("country")
+        keys = [self._key(given, country) for given in draft.contacts or ()]
+        wanted = {key: kind for kind, key in keys if kind in TELLING}
         if not wanted:
             return ()
         async with self._uow.begin(principal) as tx:
@@ -78,8 +80,8 @@ class FindingService:
                 await tx.commit()
         return matches
 
-    def _key(self, given: ContactInput) -> tuple[ContactKind, bytes]:
-        form = normalise(given.kind, given.value, self._region)
+    def _key(self, given: ContactInput, region: str | None = None) -> tuple[ContactKind, bytes]:
+        form = normalise(given.kind, given.value, region or self._region)
         return form.kind, self._lookup.of(form.kind, form.normal)
 
     def _match(self, principal: Principal, row: Mapping[str, Any], wanted: Mapping[bytes, ContactKind]) -> Match:
