@@ -1,4 +1,4 @@
-"""A whole base against itself: the same comparisons and weights as for one pair, asked once per distinct pair of values.
+"""A whole base against itself: the comparisons and weights of one pair, asked once per distinct pair of values.
 
 Equal values are told by their numbers; what differs is looked at only where the pair could still come out as one and
 the same. So most of the pairs that merely share a key cost a few additions.
@@ -9,25 +9,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.domain.linkage.beside import LEVEL, NAMES, Beside
 from service.domain.linkage.columns import COMPARED, Column, Columns, Numbers, chunks
-from service.domain.linkage.comparing import BETWEEN, MISSING, SAME, SCALES, common, crosswise, level
+from service.domain.linkage.comparing import BETWEEN, MISSING, SAME, SCALES, common
 from service.domain.linkage.model import Model, share
 
-# From what is asked cheaply, over few distinct values, to what has nearly as many pairs of values as of records.
-_ORDER = (
-    "family",
-    "given",
-    "patronymic",
-    "birth",
-    "postal_code",
-    "city",
-    "title",
-    "requisite",
-    "phone",
-    "email",
-    "street",
+# From what is told cheaply to what must be read letter by letter.
+_STAGES: Sequence[tuple[str, ...]] = (
+    ("phone", "postal_code", "requisite"),
+    NAMES,
+    ("patronymic", "title", "city"),
+    ("birth",),
+    ("street",),
+    ("email",),
 )
-_POSITION = {name: place for place, name in enumerate(SCALES)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,56 +32,6 @@ class Scored:
     one: Numbers
     other: Numbers
     total: Numbers
-
-
-def levels(base: Columns, one: Numbers, other: Numbers) -> Numbers:
-    """The levels of the pairs as `compare` finds them: a row for each pair, a column for each scale."""
-    found = np.full((len(one), len(SCALES)), MISSING, np.int8)
-    for name in COMPARED:
-        found[:, _POSITION[name]] = _levels(name, base.by_name[name], one, other)
-    _align(base, one, other, found)
-    return found
-
-
-def _levels(name: str, column: Column, one: Numbers, other: Numbers) -> Numbers:
-    return _crossed(name, column, column, column.codes[one], column.codes[other])
-
-
-def _crossed(name: str, column: Column, across: Column, first: Numbers, second: Numbers) -> Numbers:
-    """The levels between values of one column and of another, each distinct pair of them asked once."""
-    found = np.full(len(first), MISSING, np.int8)
-    there = np.flatnonzero((first != 0) & (second != 0))
-    if column is across:
-        equal = there[first[there] == second[there]]
-        found[equal] = SAME
-        there = there[first[there] != second[there]]
-    together = first[there].astype(np.int64) << 32 | second[there]
-    distinct, back = np.unique(together, return_inverse=True)
-    asked = [level(name, column.text(pair >> 32), across.text(pair & 0xFFFFFFFF)) for pair in distinct.tolist()]
-    found[there] = np.array(asked, np.int8)[back]
-    return found
-
-
-def _align(base: Columns, one: Numbers, other: Numbers, found: Numbers) -> None:
-    """Family and given names crosswise where that fits better, as `crosswise` decides."""
-    family, given, order = (_POSITION[name] for name in ("family", "given", "order"))
-    both = (found[:, family] != MISSING) & (found[:, given] != MISSING)
-    found[both, order] = SAME
-    doubtful = np.flatnonzero(both & (found[:, family] > 2) & (found[:, given] > 0))
-    families, givens = base.by_name["family"], base.by_name["given"]
-    across = _crossed("given", families, givens, families.codes[one[doubtful]], givens.codes[other[doubtful]])
-    back = _crossed("given", givens, families, givens.codes[one[doubtful]], families.codes[other[doubtful]])
-    for place, *found_levels in zip(
-        doubtful.tolist(),
-        found[doubtful, family].tolist(),
-        found[doubtful, given].tolist(),
-        across.tolist(),
-        back.tolist(),
-    ):
-        turned = crosswise(*found_levels)
-        found[place, order] = turned["order"]
-        found[place, family] = turned.get("family", found_levels[0])
-        found[place, given] = turned.get("given", found_levels[1])
 
 
 def score(base: Columns, pairs: Numbers, model: Model, *, bound: float) -> Scored:
@@ -109,12 +54,13 @@ class _Weights:
 
     def __init__(self, base: Columns, model: Model) -> None:
         self._base = base
+        self._beside = Beside(base)
         self._model = model
-        self._start = np.log2(model.prior / (1 - model.prior))
+        self._start = _log_odds(model.prior)
+        self._kin_start = _log_odds(model.kin_prior)
         # The last place stands for a missing value, which -1 finds.
-        self._by_level = {
-            name: np.append(np.log2(np.array(model.same[name]) / np.array(model.others[name])), 0.0) for name in SCALES
-        }
+        self._by_level = {name: _ratios(model.same[name], model.others[name]) for name in SCALES}
+        self._kin_by_level = {name: _ratios(model.kin[name], model.same[name]) for name in SCALES}
         self._of_value = {name: self._value_weights(name) for name in COMPARED if name in model.rarest}
 
     def _value_weights(self, name: str) -> Numbers:
@@ -122,8 +68,7 @@ class _Weights:
         same = model.same[name][SAME]
         found = np.full(len(column.starts), np.log2(same / model.rarest[name]), np.float32)
         for code in self._common(name, column):
-            shared = min(share(model, name, value) for value in column.text(code).split(BETWEEN))
-            found[code] = np.log2(same / shared)
+            found[code] = self._of_shared(name, column.text(code))
         return found
 
     def _common(self, name: str, column: Column) -> list[int]:
@@ -131,18 +76,65 @@ class _Weights:
         if not self._model.frequency.get(name):
             return []
         counts = np.bincount(column.codes, minlength=len(column.starts))
-        return [int(code) for code in np.flatnonzero(counts > 1) if code]
+        counts[0] = 0
+        return [int(code) for code in np.flatnonzero(counts > 1)]
+
+    def _of_shared(self, name: str, shared: str) -> float:
+        model = self._model
+        if not shared or name not in model.rarest:
+            return float(self._by_level[name][SAME])
+        others = min(share(model, name, value) for value in shared.split(BETWEEN))
+        return float(np.log2(model.same[name][SAME] / others))
 
     def scored(self, one: Numbers, other: Numbers, bound: float) -> Scored:
-        base = self._base
-        found = levels(base, one, other)
+        """Field by field; a pair is dropped as soon as nothing that is still unread could bring it to the bound."""
+        crossing = self._beside.crossing(one, other)
+        hopes = {name: self._hope(name, one, other, crossing) for name in COMPARED}
+        hopes["order"] = np.where(crossing, self._by_level["order"].max(), 0.0)
         total = np.full(len(one), self._start)
+        for hope in hopes.values():
+            total += hope
+        found = np.full((len(one), len(SCALES)), MISSING, np.int8)
+        for stage in _STAGES:
+            kept = np.flatnonzero(total >= bound)
+            one, other, total, found = one[kept], other[kept], total[kept], found[kept]
+            hopes = {name: hope[kept] for name, hope in hopes.items()}
+            self._beside.fill(stage, one, other, found)
+            for name in stage:
+                total += self._of(name, found[:, LEVEL[name]], one, other) - hopes.pop(name)
+        self._beside.settle(found)
+        return self._judged(one, other, found, bound)
+
+    def _judged(self, one: Numbers, other: Numbers, found: Numbers, bound: float) -> Scored:
+        total = np.full(len(one), self._start)
+        kin = np.full(len(one), self._kin_start)
         for name in SCALES:
-            total += self.of(name, found[:, _POSITION[name]], one, other)
+            placed = found[:, LEVEL[name]]
+            weights = self._of(name, placed, one, other)
+            total += weights
+            kin += weights + self._kin_by_level[name][placed]
+        total -= np.logaddexp2(0, kin)
         reached = total >= bound
         return Scored(one=one[reached], other=other[reached], total=total[reached])
 
-    def of(self, name: str, placed: Numbers, one: Numbers, other: Numbers) -> Numbers:
+    def _hope(self, name: str, one: Numbers, other: Numbers, crossing: Numbers) -> Numbers:
+        """The most that a comparison could come to, from the numbers of the values alone."""
+        column, weights = self._base.by_name[name], self._by_level[name]
+        first, second = column.codes[one], column.codes[other]
+        most = float(self._of_value[name].max()) if name in self._of_value else float(weights[SAME])
+        unlike = np.full(len(one), weights[1:-1].max())
+        if name in NAMES:
+            unlike[crossing] = max(most, unlike[0] if len(unlike) else most)
+        if name == "phone" or BETWEEN.encode() in column.texts:
+            # One of several may be the same, or be written with its country and without.
+            unlike[:] = np.maximum(unlike, most)
+        hope = np.where((first == 0) | (second == 0), 0.0, unlike)
+        equal = (first == second) & (first != 0)
+        hope[equal] = self._of_value[name][first[equal]] if name in self._of_value else weights[SAME]
+        # A street in another town says nothing, and so may be worth more than it is against.
+        return np.maximum(hope, 0.0) if name == "street" else hope
+
+    def _of(self, name: str, placed: Numbers, one: Numbers, other: Numbers) -> Numbers:
         weights = self._by_level[name][placed]
         if name not in self._of_value:
             return weights
@@ -151,15 +143,15 @@ class _Weights:
         first, second = column.codes[one[same]], column.codes[other[same]]
         equal = first == second
         weights[same[equal]] = by_value[first[equal]]
-        for place, left, right in zip(
-            same[~equal].tolist(), first[~equal].tolist(), second[~equal].tolist(), strict=True
-        ):
+        unlike = zip(same[~equal].tolist(), first[~equal].tolist(), second[~equal].tolist(), strict=True)
+        for place, left, right in unlike:
             weights[place] = self._of_shared(name, common(column.text(left), column.text(right)))
         return weights
 
-    def _of_shared(self, name: str, shared: str) -> float:
-        model = self._model
-        if not shared:
-            return float(self._by_level[name][SAME])
-        others = min(share(model, name, value) for value in shared.split(BETWEEN))
-        return float(np.log2(model.same[name][SAME] / others))
+
+def _log_odds(chance: float) -> float:
+    return float(np.log2(chance / (1 - chance)))
+
+
+def _ratios(some: Sequence[float], others: Sequence[float]) -> Numbers:
+    return np.append(np.log2(np.array(some) / np.array(others)), 0.0)

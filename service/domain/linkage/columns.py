@@ -5,8 +5,9 @@ distinct ones (0 where it is missing). The keys lie beside them as hashes.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice, repeat
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from service.domain.linkage.keys import keys
 from service.domain.linkage.profile import Profile
 
 Numbers = NDArray[Any]
+_AT_ONCE = 10_000
 COMPARED = tuple(name for name in SCALES if name != "order")
 
 
@@ -49,13 +51,16 @@ def columns(profiles: Iterable[Profile]) -> Columns:
     packers = {name: _Packer() for name in COMPARED}
     hashes, holders = array("q"), array("i")
     count = 0
-    for number, profile in enumerate(profiles):
-        for name, value in values(profile).items():
-            packers[name].add(value)
-        found = [hash(key) for key in keys(profile)]
-        hashes.extend(found)
-        holders.extend([number] * len(found))
-        count = number + 1
+    left = iter(profiles)
+    while batch := list(islice(left, _AT_ONCE)):
+        told = [values(profile) for profile in batch]
+        for name, packer in packers.items():
+            packer.add([row[name] for row in told])
+        for number, profile in enumerate(batch, count):
+            found = keys(profile)
+            hashes.extend(map(hash, found))
+            holders.extend(repeat(number, len(found)))
+        count += len(batch)
     return Columns(
         count=count,
         by_name={name: packers.pop(name).packed() for name in COMPARED},
@@ -70,17 +75,19 @@ class _Packer:
     def __init__(self) -> None:
         self._texts = bytearray()
         self._hashes = array("q")
-        self._ends = array("q")
+        self._lengths = array("i")
 
-    def add(self, text: str) -> None:
-        self._texts += text.encode()
-        self._hashes.append(hash(text) if text else 0)
-        self._ends.append(len(self._texts))
+    def add(self, texts: Sequence[str]) -> None:
+        encoded = [text.encode() for text in texts]
+        self._texts += b"".join(encoded)
+        self._hashes.extend(map(hash, texts))
+        self._lengths.extend(map(len, encoded))
 
     def packed(self) -> Column:
         hashes = np.frombuffer(self._hashes, dtype=np.int64)
-        ends = np.frombuffer(self._ends, dtype=np.int64)
-        starts = np.concatenate((np.zeros(1, np.int64), ends[:-1])) if len(ends) else ends
+        lengths = np.frombuffer(self._lengths, dtype=np.int32)
+        ends = np.cumsum(lengths, dtype=np.int64)
+        starts = ends - lengths
         _, first, codes = np.unique(hashes, return_index=True, return_inverse=True)
         missing = np.flatnonzero(starts[first] == ends[first])
         order = _missing_first(len(first), missing)
@@ -102,7 +109,7 @@ def _missing_first(distinct: int, missing: Numbers) -> Numbers:
 
 
 def _placed(order: Numbers, found: Numbers) -> Numbers:
-    placed = np.zeros(len(order) + 1, np.int64)
+    placed: Numbers = np.zeros(len(order) + 1, np.int64)
     placed[order] = found
     return placed
 
@@ -141,13 +148,14 @@ def _pairs(holders: Numbers, begins: Numbers, size: int, count: int) -> Numbers:
 def _distinct(parts: list[Numbers]) -> Numbers:
     if not parts:
         return np.zeros(0, np.int64)
-    together = np.concatenate(parts)
+    together: Numbers = np.concatenate(parts)
     parts.clear()
     together.sort()
-    return together[np.concatenate((np.ones(1, bool), together[1:] != together[:-1]))]
+    once: Numbers = together[np.concatenate((np.ones(1, bool), together[1:] != together[:-1]))]
+    return once
 
 
-def chunks(pairs: Numbers, count: int, size: int = 1_000_000) -> Iterator[tuple[Numbers, Numbers]]:
+def chunks(pairs: Numbers, count: int, size: int = 400_000) -> Iterator[tuple[Numbers, Numbers]]:
     """The positions of both sides, in pieces that bound the memory."""
     for begin in range(0, len(pairs), size):
         piece = pairs[begin : begin + size]

@@ -44,6 +44,7 @@ def compare(one: Profile, other: Profile) -> Comparison:
     first, second = values(one), values(other)
     levels = {name: level(name, first[name], second[name]) for name in SCALES if name != "order"}
     levels |= aligned(first, second, levels)
+    levels["street"] = of_one_town(levels["street"], levels["city"], levels["postal_code"])
     shared = {name: rarest for name in levels if (rarest := common(first.get(name, ""), second.get(name, "")))}
     return Comparison(levels=tuple(levels[name] for name in SCALES), shared=shared)
 
@@ -82,23 +83,28 @@ def common(one: str, other: str) -> str:
 
 def aligned(one: Mapping[str, str], other: Mapping[str, str], straight: Mapping[str, int]) -> dict[str, int]:
     """Family and given name as they stand, or crosswise where that fits better."""
-    return crosswise(
-        straight["family"],
-        straight["given"],
-        level("given", one["family"], other["given"]),
-        level("given", one["given"], other["family"]),
-    )
+    crossed = (MISSING, MISSING)
+    if one["family"][:1] == other["given"][:1] and one["given"][:1] == other["family"][:1]:
+        crossed = level("given", one["family"], other["given"]), level("given", one["given"], other["family"])
+    return crosswise(straight["family"], straight["given"], *crossed)
 
 
 def crosswise(family: int, given: int, family_given: int, given_family: int) -> dict[str, int]:
     if MISSING in (family, given):
         return {"order": MISSING}
+    if MISSING in (family_given, given_family):
+        return {"order": SAME}
     if family_given + given_family < family + given and max(family_given, given_family) < _DIFFERENT_NAME:
         return {"family": family_given, "given": given_family, "order": 1}
     return {"order": SAME}
 
 
 _DIFFERENT_NAME = len(_NAME) - 1
+
+
+def of_one_town(street: int, city: int, postal_code: int) -> int:
+    """Every town has a Lenin street: in different towns a common address says nothing."""
+    return MISSING if city == 2 and postal_code in (MISSING, 2) else street
 
 
 def _family(one: str, other: str) -> int:

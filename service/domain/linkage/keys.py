@@ -38,23 +38,22 @@ def _contacts(profile: Profile) -> Iterator[str]:
 
 def _person(profile: Profile) -> Iterator[str]:
     family, given, birth = profile.family, profile.given, profile.birth
-    names = sorted((skeleton(family), skeleton(given)))
-    if all(names):
-        yield f"n{names[0]}.{names[1]}"
-    if birth:
-        yield from (f"b{birth}{name[0]}" for name in (family, given) if name)
-        yield from (f"y{birth[:4]}{skeleton(name)}" for name in (family, given) if len(name) >= 3)
-        yield from (f"z{birth[5:]}{skeleton(name)}" for name in (family, given) if len(name) >= 3)
-        if profile.city:
-            yield f"l{birth}{skeleton(profile.city)[:3]}"
-        if profile.postal_code:
-            yield f"o{birth}{profile.postal_code[:3]}"
-    if given and family:
+    names = [name for name in (family, given) if name]
+    telling = [skeleton(name) for name in names if len(name) >= 3]
+    if family and given:
+        yield f"n{'.'.join(sorted(telling if len(telling) == 2 else names))}"
         yield from (f"g{full}.{family[:3]}" for full in full_names(given))
-    if profile.street:
-        yield from (f"s{profile.street}{name[:1]}" for name in (family, given) if name)
-    if profile.postal_code:
-        yield from (f"c{profile.postal_code}{skeleton(name)}" for name in (family, given) if len(name) >= 3)
+    for name in names:
+        yield from _together(name[0], b=birth, s=profile.street)
+    for name in telling:
+        yield from _together(name, y=birth[:4], z=birth[5:], c=profile.postal_code)
+    yield from _together(birth, l=skeleton(profile.city)[:3], o=profile.postal_code[:3])
+
+
+def _together(sign: str, **others: str) -> Iterator[str]:
+    """A weak sign with each of the others that is there; their names keep the kinds of keys apart."""
+    if sign:
+        yield from (f"{kind}{other}{sign}" for kind, other in others.items() if other)
 
 
 def _organisation(profile: Profile) -> Iterator[str]:
@@ -65,6 +64,8 @@ def _organisation(profile: Profile) -> Iterator[str]:
         yield f"x{'.'.join(sorted(longest))}"
         if profile.city:
             yield from (f"k{word}.{profile.city}" for word in longest if len(word) >= 4)
+        # Firms of one kind in one town: restaurants are written in many ways, and so are their numbers.
+        yield from (f"a{word}.{phone[-10:-7]}" for word in longest for phone in profile.phones if len(word) >= 4)
     if profile.street:
         yield f"s{profile.street}"
 

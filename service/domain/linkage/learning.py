@@ -1,15 +1,15 @@
-"""What a base teaches about itself: common values, chance agreement, and by EM how one and the same differs from itself.
+"""What a base teaches about itself: common values, chance agreement, and by EM how one and the same come to differ.
 
 The default model is the first guess and keeps its say: its chances count as so many pairs beside the observed ones, so
 a small base stays near it and a large one learns its own habits.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from service.domain.linkage.batch import levels
+from service.domain.linkage.beside import levels
 from service.domain.linkage.columns import COMPARED, Column, Columns, Numbers
 from service.domain.linkage.comparing import BETWEEN, MISSING, SCALES
 from service.domain.linkage.model import DEFAULT, Model
@@ -17,12 +17,13 @@ from service.domain.linkage.model import DEFAULT, Model
 _SAID_SAME = 60.0
 _SAID_OTHERS = 3_000.0
 _ROUNDS = 25
-_SAMPLE = 200_000
+_SETTLED = 0.001
+_SAMPLE = 60_000
 _COMMON = 5_000
 # A contact on a handful of cards is what duplicates are; on more it is a switchboard or a joke.
 _CARDS_OF_ONE = 8
 _NAMES = ("family", "given", "patronymic", "title", "city", "postal_code", "birth", "street")
-_CONTACTS = ("phone", "email", "requisite")
+Chances = Mapping[str, tuple[float, ...]]
 
 
 def learnt(base: Columns, pairs: Numbers, start: Model = DEFAULT) -> Model:
@@ -36,7 +37,7 @@ def learnt(base: Columns, pairs: Numbers, start: Model = DEFAULT) -> Model:
     return _expected(model, start, patterns, counts * (len(pairs) / len(sample)), base.count)
 
 
-def _chance(base: Columns, drawn: np.random.Generator, start: Model) -> Mapping[str, tuple[float, ...]]:
+def _chance(base: Columns, drawn: np.random.Generator, start: Model) -> Chances:
     """How often records drawn at random agree."""
     one, other = drawn.integers(0, base.count, (2, min(_SAMPLE, 30 * base.count)))
     apart = one != other
@@ -76,20 +77,33 @@ def _expected(model: Model, start: Model, patterns: Numbers, counts: Numbers, re
     """Expectation and maximisation over the kinds of pairs; what is sought never moves the chance agreement."""
     everything = records * (records - 1) / 2
     for _ in range(_ROUNDS):
-        total = np.full(len(patterns), np.log2(model.prior / (1 - model.prior)))
-        for place, name in enumerate(SCALES):
-            weights = np.append(np.log2(np.array(model.same[name]) / np.array(model.others[name])), 0.0)
-            total += weights[patterns[:, place]]
-        same = counts / (1 + np.exp2(-np.clip(total, -60, 60)))
-        prior = float(np.clip(same.sum() / everything, 1e-10, 0.05))
-        settled = abs(np.log2(prior / model.prior)) < 0.001
-        model = replace(model, prior=prior, same=_habits(patterns, same, start))
+        alike = _log_odds(model.prior) + _evidence(patterns, model.same, model.others)
+        kin = _log_odds(model.kin_prior) + _evidence(patterns, model.kin, model.others)
+        all_kinds = np.logaddexp2(np.logaddexp2(alike, kin), 0.0)
+        same = counts * np.exp2(alike - all_kinds)
+        prior, kin_prior = (
+            float(np.clip(part.sum() / everything, 1e-10, 0.05)) for part in (same, counts * np.exp2(kin - all_kinds))
+        )
+        settled = abs(np.log2(prior / model.prior)) < _SETTLED
+        model = replace(model, prior=prior, kin_prior=kin_prior, same=_habits(patterns, same, start))
         if settled:
             break
     return model
 
 
-def _habits(patterns: Numbers, same: Numbers, start: Model) -> Mapping[str, tuple[float, ...]]:
+def _log_odds(chance: float) -> float:
+    return float(np.log2(chance / (1 - chance)))
+
+
+def _evidence(patterns: Numbers, some: Chances, others: Chances) -> Numbers:
+    total = np.zeros(len(patterns))
+    for place, name in enumerate(SCALES):
+        # The last place stands for a missing value, which -1 finds.
+        total += np.append(np.log2(np.array(some[name]) / np.array(others[name])), 0.0)[patterns[:, place]]
+    return total
+
+
+def _habits(patterns: Numbers, same: Numbers, start: Model) -> Chances:
     return {
         name: _blended(_counted(patterns[:, place], same, len(scale.levels)), start.same[name], _SAID_SAME)
         for place, (name, scale) in enumerate(SCALES.items())

@@ -3,6 +3,10 @@
 For every level the model holds how often it is seen between records of one and the same (`same`) and of two different
 ones (`others`); the binary logarithm of their ratio is its weight. A value that many records share weighs less than
 the average one (term frequencies). The weights of a pair add up to a waterfall, from the odds of any pair at all.
+
+Two records that have much in common need not be one and the same: relatives share a name, a home and a telephone, two
+firms an office. So there is a third kind of pair, `kin`, and the last step of a waterfall says how much of the evidence
+it explains.
 """
 
 import math
@@ -16,12 +20,18 @@ from service.domain.linkage.comparing import BETWEEN, MISSING, SAME, SCALES, Com
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """What was learnt, or the default. `prior` is the chance that any two records of the base are one and the same;
-    `frequency` holds, by comparison, the share of records that have a common value; `rarest` stands for all others."""
+    """What was learnt, or the default.
+
+    `prior` is the chance that any two records of the base are one and the same, `kin_prior` that they are of two
+    relatives. `frequency` holds, by comparison, the share of records that have a common value; `rarest` stands for all
+    others.
+    """
 
     same: Mapping[str, tuple[float, ...]]
     others: Mapping[str, tuple[float, ...]]
+    kin: Mapping[str, tuple[float, ...]]
     prior: float
+    kin_prior: float
     frequency: Mapping[str, Mapping[str, float]] = field(default_factory=dict, repr=False)
     rarest: Mapping[str, float] = field(default_factory=dict)
     threshold: float = 0.9
@@ -31,7 +41,9 @@ class Model:
         return {
             "same": {name: list(chances) for name, chances in self.same.items()},
             "others": {name: list(chances) for name, chances in self.others.items()},
+            "kin": {name: list(chances) for name, chances in self.kin.items()},
             "prior": self.prior,
+            "kin_prior": self.kin_prior,
             "frequency": {name: dict(shares) for name, shares in self.frequency.items()},
             "rarest": dict(self.rarest),
             "threshold": self.threshold,
@@ -39,10 +51,11 @@ class Model:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> "Model":
-        chances = {part: {name: tuple(row) for name, row in stored[part].items()} for part in ("same", "others")}
+        chances = {part: {name: tuple(row) for name, row in stored[part].items()} for part in ("same", "others", "kin")}
         return cls(
             **chances,
             prior=stored["prior"],
+            kin_prior=stored["kin_prior"],
             frequency=stored["frequency"],
             rarest=stored["rarest"],
             threshold=stored["threshold"],
@@ -80,8 +93,18 @@ def weight(comparison: Comparison, model: Model) -> Waterfall:
         for name, level in zip(SCALES, comparison.levels, strict=True)
         if level != MISSING
     )
+    steps += (Step(comparison="household", level="kin", weight=-round(_kinship(comparison, model, steps), 3)),)
     total = round(start + sum(step.weight for step in steps), 3)
     return Waterfall(start=round(start, 3), steps=steps, total=total, probability=probability(total))
+
+
+def _kinship(comparison: Comparison, model: Model, steps: tuple[Step, ...]) -> float:
+    """How much more often two different records are so alike when some are relatives, as a binary logarithm."""
+    odds = math.log2(model.kin_prior / (1 - model.kin_prior)) + sum(step.weight for step in steps)
+    for name, level in zip(SCALES, comparison.levels, strict=True):
+        if level != MISSING:
+            odds += math.log2(model.kin[name][level] / model.same[name][level])
+    return math.log2(1 + math.exp2(odds)) if odds < 60 else odds
 
 
 def probability(total: float) -> float:
@@ -130,10 +153,24 @@ _OTHERS: Mapping[str, tuple[float, ...]] = {
     "city": (30, 20, 950),
     "postal_code": (4, 12, 984),
 }
+_KIN: Mapping[str, tuple[float, ...]] = {
+    "family": (550, 2, 8, 200, 30, 210),
+    "given": (8, 2, 10, 10, 60, 910),
+    "patronymic": (250, 2, 18, 50, 130, 550),
+    "order": (999.5, 0.5),
+    "title": (30, 20, 150, 800),
+    "birth": (8, 4, 8, 150, 830),
+    "phone": (500, 10, 490),
+    "email": (120, 20, 20, 100, 740),
+    "requisite": (0.1, 0.5, 999.4),
+    "street": (850, 100, 20, 30),
+    "city": (920, 40, 40),
+    "postal_code": (920, 40, 40),
+}
 
 
 def _chances(parts: Mapping[str, tuple[float, ...]]) -> Mapping[str, tuple[float, ...]]:
     return MappingProxyType({name: tuple(part / 1000 for part in row) for name, row in parts.items()})
 
 
-DEFAULT = Model(same=_chances(_SAME), others=_chances(_OTHERS), prior=1e-5)
+DEFAULT = Model(same=_chances(_SAME), others=_chances(_OTHERS), kin=_chances(_KIN), prior=1e-5, kin_prior=1e-5)
