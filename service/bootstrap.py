@@ -28,6 +28,9 @@ from service.domain.attributes.service import AttributeService
 from service.domain.audit.service import AuditService
 from service.domain.customers.request_tokens import RequestTokens
 from service.domain.customers.service import CustomerService, LookupKey
+from service.domain.duplicates.matching import KeyHash, Matcher
+from service.domain.duplicates.scanning import DuplicateScan
+from service.domain.duplicates.service import DuplicateService
 from service.domain.exports.approvals import ApprovalService
 from service.domain.exports.delivery import DeliveryService
 from service.domain.exports.marks import MarkKeys
@@ -79,6 +82,7 @@ class Container:
     observatory: PgObservatory
     evaluation: Evaluation
     segments: SegmentRefresher
+    matcher: Matcher
     follower: Follower
     webhook: Webhook | None
     reader: KillableReader
@@ -225,6 +229,7 @@ async def build_container(settings: Settings) -> Container:
         customers=CustomerService(uow, clock, lookup, region),
         finding=FindingService(uow, clock, lookup, request_tokens(settings), region),
         keeping=KeepingService(uow, clock),
+        duplicates=DuplicateService(uow, clock, request_tokens(settings)),
         mending=MendingService(uow, clock, lookup, region),
         tasks=TaskService(uow, clock),
         attributes=AttributeService(uow),
@@ -254,12 +259,13 @@ async def build_container(settings: Settings) -> Container:
         batch_items=settings.limits.batch_items,
         region=region,
     )
-    runner = Runner(uow, directory, dict(handlers(ingestion, exports, scans)))
+    observatory = PgObservatory(pool)
+    matcher = Matcher(uow, observatory.tenants, KeyHash(_lookup_secret(settings)))
+    runner = Runner(uow, directory, dict(handlers(ingestion, exports, DuplicateScan(uow, matcher), scans)))
     every = settings.audit
     sealing = Sealing(
         PgSealer(pool), anchor_file, clock, every_s=every.seal_every_s, anchor_every_s=every.anchor_every_s
     )
-    observatory = PgObservatory(pool)
     return Container(
         pool=pool,
         services=services,
@@ -269,6 +275,7 @@ async def build_container(settings: Settings) -> Container:
         observatory=observatory,
         evaluation=Evaluation(observatory),
         segments=SegmentRefresher(uow, clock, observatory.tenants),
+        matcher=matcher,
         follower=Follower(scans, uow, clock),
         webhook=webhook(settings),
         reader=reader,

@@ -4,8 +4,8 @@ Records are found alike by keyed hashes of what they have in common, compared by
 contacts in clear and writes nothing but what it has found. People see pairs and clusters of which they reach the
 records; a mark says of two records that they are not the same, whatever they have in common.
 
-The hashes have no foreign key: ten of them stand for every record, and the check would take longer than the match.
-Who looks for a pair joins the records; what is left of a deleted one goes with the next round.
+What is computed has no foreign keys: they would lock the records that are written meanwhile, and check ten hashes for
+each. Who looks for a pair joins the records; what is left of a deleted one goes with the next round.
 """
 
 from alembic import op
@@ -22,7 +22,12 @@ CREATE TABLE linkage_keys (
     customer_id UUID NOT NULL,
     CONSTRAINT pk_linkage_keys PRIMARY KEY (tenant_id, key, customer_id)
 );
-CREATE INDEX ix_linkage_keys_tenant_id_customer_id ON linkage_keys (tenant_id, customer_id);
+CREATE TABLE linkage_records (
+    tenant_id INTEGER NOT NULL,
+    customer_id UUID NOT NULL,
+    keys BIGINT[] NOT NULL,
+    CONSTRAINT pk_linkage_records PRIMARY KEY (tenant_id, customer_id)
+);
 CREATE TABLE duplicate_pairs (
     tenant_id INTEGER NOT NULL,
     first_id UUID NOT NULL,
@@ -32,8 +37,6 @@ CREATE TABLE duplicate_pairs (
     waterfall JSONB NOT NULL,
     found_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_duplicate_pairs PRIMARY KEY (tenant_id, first_id, second_id),
-    CONSTRAINT fk_duplicate_pairs_customers_tenant_id_first_id FOREIGN KEY(tenant_id, first_id) REFERENCES customers (tenant_id, customer_id) ON DELETE CASCADE,
-    CONSTRAINT fk_duplicate_pairs_customers_tenant_id_second_id FOREIGN KEY(tenant_id, second_id) REFERENCES customers (tenant_id, customer_id) ON DELETE CASCADE,
     CONSTRAINT ck_duplicate_pairs_ordered CHECK (first_id < second_id)
 );
 CREATE INDEX ix_duplicate_pairs_tenant_id_second_id ON duplicate_pairs (tenant_id, second_id);
@@ -42,8 +45,7 @@ CREATE TABLE duplicate_members (
     customer_id UUID NOT NULL,
     cluster_id UUID NOT NULL,
     joined_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT pk_duplicate_members PRIMARY KEY (tenant_id, customer_id),
-    CONSTRAINT fk_duplicate_members_customers_tenant_id_customer_id FOREIGN KEY(tenant_id, customer_id) REFERENCES customers (tenant_id, customer_id) ON DELETE CASCADE
+    CONSTRAINT pk_duplicate_members PRIMARY KEY (tenant_id, customer_id)
 );
 CREATE INDEX ix_duplicate_members_tenant_id_cluster_id_customer_id ON duplicate_members (tenant_id, cluster_id, customer_id);
 CREATE TABLE never_merge (
@@ -74,6 +76,8 @@ CREATE TABLE linkage_progress (
     tenant_id INTEGER NOT NULL,
     xid BIGINT DEFAULT 0 NOT NULL,
     change_id BIGINT DEFAULT 0 NOT NULL,
+    scan_id UUID,
+    scanned_to UUID,
     matched_at TIMESTAMP WITH TIME ZONE,
     scanned_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT pk_linkage_progress PRIMARY KEY (tenant_id),
@@ -83,7 +87,15 @@ CREATE TABLE linkage_progress (
 OWN, TEAM, TENANT = "clientbase_own", "clientbase_team", "clientbase_tenant"
 LINKAGE, ERASER = "clientbase_linkage", "clientbase_eraser"
 IN_TENANT = "tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::int)"
-CREATED = ("linkage_keys", "duplicate_pairs", "duplicate_members", "never_merge", "linkage_models", "linkage_progress")
+CREATED = (
+    "linkage_keys",
+    "linkage_records",
+    "linkage_models",
+    "linkage_progress",
+    "duplicate_pairs",
+    "duplicate_members",
+    "never_merge",
+)
 # What the role of the match sees of records; it can change none.
 READ = {
     "tenants": "tenant_id",
@@ -101,7 +113,7 @@ OF_RECORDS = {
     "never_merge": ("first_id", "second_id"),
 }
 SHOWN = {"duplicate_pairs": "SELECT", "duplicate_members": "SELECT", "never_merge": "SELECT, INSERT, DELETE"}
-ERASED = ("linkage_keys", *OF_RECORDS)
+ERASED = ("linkage_keys", "linkage_records", *OF_RECORDS)
 
 
 def policy(table: str, role: str, using: str) -> None:

@@ -19,6 +19,8 @@ from service.domain.changes import Changes
 from service.domain.channels import Channels
 from service.domain.customers.depth import DepthReport
 from service.domain.customers.service import CustomerService
+from service.domain.duplicates.ports import Duplicates
+from service.domain.duplicates.service import DuplicateService
 from service.domain.exports.approvals import ApprovalService
 from service.domain.exports.delivery import DeliveryService
 from service.domain.exports.ports import ExportsTransaction
@@ -118,6 +120,9 @@ class ApiTransaction(
     @property
     def changes(self) -> Changes: ...
 
+    @property
+    def duplicates(self) -> Duplicates: ...
+
 
 class ApiUnitOfWork(UnitOfWork[ApiTransaction], Protocol):
     async def customer_card(self, principal: Principal, customer_id: UUID) -> tuple[str, str] | None:
@@ -164,6 +169,7 @@ class Services:
     customers: CustomerService
     finding: FindingService
     keeping: KeepingService
+    duplicates: DuplicateService
     mending: MendingService
     tasks: TaskService
     attributes: AttributeService

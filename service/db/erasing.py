@@ -97,6 +97,22 @@ _GONE: Mapping[str, Statement] = {
         "quality_scores",
     )
 } | {
+    "linkage_keys": sql("""
+        WITH had AS (
+            SELECT r.keys FROM linkage_records r WHERE r.tenant_id = :tenant AND r.customer_id = :customer_id
+        )
+        DELETE FROM linkage_keys k USING had
+        WHERE k.tenant_id = :tenant AND k.customer_id = :customer_id AND k.key = ANY (had.keys)
+    """),
+    "linkage_records": sql(f"DELETE FROM linkage_records WHERE {_OF}"),
+    "duplicate_members": sql(f"DELETE FROM duplicate_members WHERE {_OF}"),
+    "duplicate_pairs": sql("""
+        DELETE FROM duplicate_pairs
+        WHERE tenant_id = :tenant AND (first_id = :customer_id OR second_id = :customer_id)
+    """),
+    "never_merge": sql("""
+        DELETE FROM never_merge WHERE tenant_id = :tenant AND (first_id = :customer_id OR second_id = :customer_id)
+    """),
     "customer_links": sql("""
         DELETE FROM customer_links
         WHERE tenant_id = :tenant AND (customer_id = :customer_id OR other_id = :customer_id)

@@ -18,6 +18,8 @@ from service.db.contacts import PgContacts
 from service.db.customer_search import PgCustomerSearch
 from service.db.customers import CARD, PgCustomers
 from service.db.depth import PgDepth
+from service.db.duplicate_matching import PgMatching
+from service.db.duplicates import PgDuplicates
 from service.db.erasing import PgErasing
 from service.db.exports import PgExports
 from service.db.files import PgFiles
@@ -193,6 +195,14 @@ class PgTransaction(Transaction):
     @cached_property
     def erasing(self) -> PgErasing:
         return PgErasing(self.session)
+
+    @cached_property
+    def duplicates(self) -> PgDuplicates:
+        return PgDuplicates(self.session)
+
+    @cached_property
+    def matching(self) -> PgMatching:
+        return PgMatching(self.session)
 
     @cached_property
     def access_requests(self) -> PgAccessRequests:

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 from service.domain.access import Principal
+from service.domain.duplicates.scanning import DuplicateScan
+from service.domain.duplicates.service import KIND as DUPLICATES
 from service.domain.exports.service import ExportService
 from service.domain.ingestion.service import IngestionService
 from service.domain.jobs import Job
@@ -13,5 +15,7 @@ from service.domain.quality.scanning import ScanService
 Handler = Callable[[Principal, Job], Awaitable[Mapping[str, int] | None]]
 
 
-def handlers(ingestion: IngestionService, exports: ExportService, quality: ScanService) -> Mapping[str, Handler]:
-    return {"import": ingestion.run, "export": exports.run, QUALITY: quality.run}
+def handlers(
+    ingestion: IngestionService, exports: ExportService, duplicates: DuplicateScan, quality: ScanService
+) -> Mapping[str, Handler]:
+    return {"import": ingestion.run, "export": exports.run, DUPLICATES: duplicates.run, QUALITY: quality.run}

@@ -1,5 +1,6 @@
 """Who takes part in the matrix, and the records that each of them holds, with markers that give a leak away."""
 
+import asyncio
 import secrets
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +15,7 @@ from tests.support import Tenant, a_tenant
 
 Params = dict[str, str]
 _LINES = "order_id,customer_id,ordered_at,sku,quantity,unit_price\n{mark}o,{mark}c,2026-03-01 12:00:00,TEA,2,349.90\n"
-PORTFOLIO = {"customer", "order", "note", "interaction", "request", "link", "deputy", "merge", "issue", "dismissal", "fix"}
+PORTFOLIO = {"customer", "order", "note", "interaction", "request", "link", "cluster", "mark", "deputy", "merge", "issue", "dismissal", "fix"}
 MADE = {"import", "export", "job", "assignment", "erasure"}
 COMMON = {"segment", "scheme", "signal", "staff", "channel", "cost", "attribute"}
 
@@ -156,6 +157,28 @@ class Cast:
         issue = await self._issue(holder)
         made = await told(await holder.client.post(f"/v1/quality/issues/{issue['issue_id']}/fix"))
         return {"fix_id": made["fix_id"], "run_id": made["run_id"]}
+
+    async def _cluster(self, holder: Person) -> Params:
+        """Two records of one and the same."""
+        one, other = await self._customer(holder), await self._customer(holder)
+        alike = {"contacts": [{"kind": "email", "value": f"{secrets.token_hex(6)}@example.com"}]}
+        for record in (one, other):
+            path = f"/v1/customers/{record['customer_id']}"
+            await told(await holder.client.patch(path, json=alike | {"family_name": f"{holder.mark} twin"}))
+        principal = holder.client.principal
+        for _ in range(100):  # an older transaction somewhere in the cluster may have to end first
+            await self.world.container.matcher.refresh_tenant(principal.tenant_id)
+            likes = await told(await holder.client.get(f"/v1/customers/{one['customer_id']}/duplicates"))
+            if likes["cluster_id"]:
+                break
+            await asyncio.sleep(0.1)
+        return {"cluster_id": likes["cluster_id"]}
+
+    async def _mark(self, holder: Person) -> Params:
+        one, other = await self._customer(holder), await self._customer(holder)
+        pair = {"customer_id": one["customer_id"], "other_id": other["customer_id"]}
+        await told(await holder.client.post("/v1/quality/never-merge", json=pair))
+        return pair
 
     async def _request(self, holder: Person) -> Params:
         wanted = await self._customer(holder)

@@ -174,6 +174,14 @@ channels.report              | segments:read                  | own    | -      
 channels.costs               | segments:read                  | tenant | channel              | 200  | 200    | 404
 channels.add_cost            | tenant:admin                   | tenant | channel              | 201  | 201    | 404
 channels.remove_cost         | tenant:admin                   | tenant | cost                 | 204  | 204    | 404
+duplicates.list              | quality:read+customers:read    | own    | -                    | 200  |        |
+duplicates.get               | quality:read+customers:read    | own    | cluster              | 200  | 200    | 404
+duplicates.scan              | quality:write                  | tenant | -                    | 202  |        |
+customers.duplicates         | quality:read+customers:read    | own    | customer             | 200  | 200    | 404
+customers.duplicates_elsewhere | quality:read+customers:read  | own    | customer             | 200  | 200    | 404
+duplicates.marks             | quality:read+customers:read    | own    | -                    | 200  |        |
+duplicates.mark              | quality:write+customers:read   | own    | customer#other_id    | 201  | 201    | 404
+duplicates.unmark            | quality:write+customers:read   | own    | mark                 | 204  | 204    | 404
 customers.reveal_many        | customers:read+contacts:reveal | own    | customer#ids         | 200  | 200    | 200
 terms.list                   | -                              | own    | -                    | 200  |        |
 terms.accept                 | -                              | own    | -                    | 404  |        |

@@ -120,6 +120,10 @@ _FILLED: dict[str, Any] = {
         "customer_ids": [own["customer_id"], p["customer_id"]],
         "fields": {},
     },
+    "duplicates.mark#other_id": lambda p, cast, caller, own: {
+        "customer_id": own["customer_id"],
+        "other_id": p["customer_id"],
+    },
     "customers.reveal_many#ids": lambda p, *_: {"customer_ids": [p["customer_id"]]},
     "customers.tag": lambda *_: {"filters": {"kind": "organisation"}},
     "customers.tag#ids": lambda p, *_: {"filters": None, "customer_ids": [p["customer_id"]]},

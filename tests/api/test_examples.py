@@ -56,6 +56,7 @@ _FIXED = {"code": "customer-not-found", "external_id": "A-7", "kind": "works_at"
 _AFTER = {
     "assignments.create": ("customers.create",),
     "customers.unlink": ("customers.link",),
+    "duplicates.unmark": ("duplicates.mark",),
     "orders.create": ("customers.create",),
     "quality.reopen": ("quality.dismiss",),
     "rfm.migration": ("rfm.take_snapshot",),
@@ -132,10 +133,9 @@ class Trial:
             return _FIXED[name]
         if name == "owner_id":  # somebody else than the one who stands in
             return str(self.head.principal.staff_id)
-        if name == "other_id":
-            return await self._another()
-        if name == "request_token":
-            return await self._token()
+        ways = {"other_id": self._another, "cluster_id": self._cluster, "request_token": self._token}
+        if name in ways:
+            return await ways[name]()
         if name == "issue_id":
             return await self._issue()
         if name == "signal_id":
@@ -160,6 +160,19 @@ class Trial:
             pool, tenant_id = self.world.container.pool, self.world.tenant.tenant_id
             self.answers["issue"] = await a_wrong_email(pool, tenant_id, self.head, customer_id)
         return str(self.answers["issue"])
+
+    async def _cluster(self) -> str:
+        """Of two customers of one and the same."""
+        twin = _OPERATIONS["customers.create"].example | {"external_ids": []}
+        for _ in range(2):
+            answer = await self.head.post("/v1/customers", json=twin)
+        path = f"/v1/customers/{answer.json()['customer_id']}/duplicates"
+        for _ in range(100):  # an older transaction somewhere in the cluster may have to end first
+            await self.world.container.matcher.refresh_tenant(self.world.tenant.tenant_id)
+            if found := (await self.head.get(path)).json()["cluster_id"]:
+                return str(found)
+            await asyncio.sleep(0.1)
+        raise AssertionError("the two are not found alike")
 
     async def _token(self) -> str:
         """What a manager gets who is about to create a customer that somebody else has."""

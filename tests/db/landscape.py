@@ -65,6 +65,7 @@ DUPLICATES = (
     "linkage_keys",
     "linkage_models",
     "linkage_progress",
+    "linkage_records",
     "duplicate_pairs",
     "duplicate_members",
     "never_merge",

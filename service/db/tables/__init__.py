@@ -14,6 +14,7 @@ from service.db.tables.duplicates import (
     linkage_keys,
     linkage_models,
     linkage_progress,
+    linkage_records,
     never_merge,
 )
 from service.db.tables.leaks import canaries, leak_signals, staff_activity
@@ -120,6 +121,7 @@ __all__ = [
     "linkage_keys",
     "linkage_models",
     "linkage_progress",
+    "linkage_records",
     "merge_images",
     "merges",
     "metadata",

@@ -1,6 +1,7 @@
 """Which records are alike: their keys, pairs and clusters, what was learnt of the base, and who is never to be merged."""
 
 from sqlalchemy import (
+    ARRAY,
     REAL,
     BigInteger,
     CheckConstraint,
@@ -16,7 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from service.db.tables.base import KEY, may, metadata, moment, need, one_of, reference, tenant
 
-# Keyed hashes of what records have in common; without a foreign key, which would cost more than the match.
+# What is computed has no foreign keys, which would lock records that are written meanwhile.
 linkage_keys = Table(
     "linkage_keys",
     metadata,
@@ -24,7 +25,16 @@ linkage_keys = Table(
     need("key", BigInteger),
     need("customer_id", Uuid),
     PrimaryKeyConstraint("tenant_id", "key", "customer_id"),
-    Index(None, "tenant_id", "customer_id"),
+)
+
+# Which keys a record has: cheaper than a second index on them.
+linkage_records = Table(
+    "linkage_records",
+    metadata,
+    tenant(),
+    need("customer_id", Uuid),
+    need("keys", ARRAY(BigInteger)),
+    PrimaryKeyConstraint("tenant_id", "customer_id"),
 )
 
 # `waterfall` says by how much each comparison speaks for or against, and holds no value of the records.
@@ -39,8 +49,6 @@ duplicate_pairs = Table(
     need("waterfall", JSONB),
     moment("found_at"),
     PrimaryKeyConstraint("tenant_id", "first_id", "second_id"),
-    reference("first_id", "customers", "customer_id", cascade=True),
-    reference("second_id", "customers", "customer_id", cascade=True),
     CheckConstraint("first_id < second_id", name="ordered"),
     Index(None, "tenant_id", "second_id"),
 )
@@ -53,7 +61,6 @@ duplicate_members = Table(
     need("cluster_id", Uuid),
     moment("joined_at"),
     PrimaryKeyConstraint("tenant_id", "customer_id"),
-    reference("customer_id", "customers", cascade=True),
     Index(None, "tenant_id", "cluster_id", "customer_id"),
 )
 
@@ -87,13 +94,15 @@ linkage_models = Table(
     one_of("kind", "kind", "person", "organisation"),
 )
 
-# The place in `changes` up to which records are matched, and when the whole base was last.
+# The place in `changes` up to which records are matched, how far a job over the whole base is, and when one last was.
 linkage_progress = Table(
     "linkage_progress",
     metadata,
     tenant(),
     need("xid", BigInteger, "0"),
     need("change_id", BigInteger, "0"),
+    may("scan_id", Uuid),
+    may("scanned_to", Uuid),
     may("matched_at", DateTime(timezone=True)),
     may("scanned_at", DateTime(timezone=True)),
     PrimaryKeyConstraint("tenant_id"),

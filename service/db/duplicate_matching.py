@@ -1,0 +1,274 @@
+"""The match of records in Postgres: keys, candidates, pairs and clusters, as the role that compares.
+
+Who is held out of a tenant by another round goes away, or waits. A key that very many records have tells nothing, and
+is passed over.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from uuid import UUID
+
+import orjson
+
+from service.db.session import Row, Session
+from service.db.statement import sql
+from service.domain.duplicates.grouping import Edge
+from service.domain.duplicates.model import Found, Surroundings
+from service.domain.duplicates.ports import Begun, Changed, Place
+from service.domain.linkage.model import DEFAULT, Model
+from service.domain.linkage.profile import Profile, profile
+
+LINKAGE = "clientbase_linkage"
+# So many records may share a key that leads to comparisons.
+MOST_ALIKE = 50
+_PHONES, _REQUISITES = ("phone", "messenger"), ("inn", "ogrn", "iban", "vat", "account")
+_HOLD = "hashtextextended('duplicates ' || :tenant::int, 0)"
+_BEGIN = """
+    SELECT {hold}, (pg_snapshot_xmin(pg_current_snapshot())::text)::bigint AS horizon,
+        coalesce(p.xid, 0) AS xid, coalesce(p.change_id, 0) AS change_id,
+        (SELECT json_object_agg(m.kind, m.model)::jsonb FROM linkage_models m WHERE m.tenant_id = :tenant) AS models
+    FROM (SELECT) one LEFT JOIN linkage_progress p ON p.tenant_id = :tenant
+"""
+_TRY = sql(_BEGIN.format(hold=f"pg_try_advisory_xact_lock({_HOLD}) AS mine"))
+_WAIT = sql(f"SELECT pg_advisory_xact_lock({_HOLD})")
+_READ = sql(_BEGIN.format(hold="true AS mine"))
+# Only records count: orders, notes and segments make nobody another.
+_CHANGED = sql("""
+    SELECT c.xid, c.change_id, c.customer_id, c.entity = 'customer' AS counts FROM changes c
+    WHERE c.tenant_id = :tenant AND (c.xid, c.change_id) > (:xid::bigint, :change_id::bigint)
+        AND c.xid < :horizon::bigint
+    ORDER BY c.xid, c.change_id LIMIT :limit
+""")
+_PROFILES = sql("""
+    SELECT c.customer_id, c.kind, c.family_name, c.given_name, c.patronymic, c.legal_name, c.trade_name, c.city,
+        c.postal_code, c.birth_date, c.birth_year_known,
+        (SELECT array_agg(d.kind || ':' || d.normal) FROM contact_details d
+         WHERE d.tenant_id = c.tenant_id AND d.customer_id = c.customer_id AND d.verdict <> 'invalid') AS contacts
+    FROM customers c
+    WHERE c.tenant_id = :tenant AND c.customer_id = ANY (:ids::uuid[]) AND c.erased_at IS NULL
+""")
+_REKEY = sql("""
+    WITH given AS (SELECT u.customer_id, u.key FROM unnest(:owners::uuid[], :keys::bigint[]) AS u (customer_id, key)),
+    had AS (
+        SELECT r.customer_id, k.key FROM linkage_records r, unnest(r.keys) AS k (key)
+        WHERE r.tenant_id = :tenant AND r.customer_id = ANY (:ids::uuid[])
+    ), gone AS (SELECT customer_id, key FROM had EXCEPT SELECT customer_id, key FROM given),
+    come AS (SELECT customer_id, key FROM given EXCEPT SELECT customer_id, key FROM had),
+    dropped AS (
+        DELETE FROM linkage_keys l USING gone g
+        WHERE l.tenant_id = :tenant AND l.key = g.key AND l.customer_id = g.customer_id
+    ), added AS (
+        INSERT INTO linkage_keys (tenant_id, key, customer_id)
+        SELECT :tenant, c.key, c.customer_id FROM come c ORDER BY c.key ON CONFLICT DO NOTHING
+    ), noted AS (
+        INSERT INTO linkage_records AS r (tenant_id, customer_id, keys)
+        SELECT :tenant, g.customer_id, array_agg(g.key ORDER BY g.key) FROM given g GROUP BY g.customer_id
+        ON CONFLICT (tenant_id, customer_id) DO UPDATE SET keys = excluded.keys WHERE r.keys <> excluded.keys
+    )
+    DELETE FROM linkage_records r WHERE r.tenant_id = :tenant AND r.customer_id = ANY (:ids::uuid[])
+        AND NOT EXISTS (SELECT FROM given g WHERE g.customer_id = r.customer_id)
+""")
+_CANDIDATES = sql(f"""
+    SELECT DISTINCT g.customer_id AS one, o.customer_id AS other
+    FROM unnest(:owners::uuid[], :keys::bigint[]) AS g (customer_id, key)
+    CROSS JOIN LATERAL (
+        SELECT array_agg(x.customer_id) AS ids FROM (
+            SELECT k.customer_id FROM linkage_keys k WHERE k.tenant_id = :tenant AND k.key = g.key
+            LIMIT {MOST_ALIKE + 1}
+        ) x
+    ) found
+    CROSS JOIN LATERAL unnest(found.ids) AS o (customer_id)
+    WHERE cardinality(found.ids) BETWEEN 2 AND {MOST_ALIKE}
+        AND CASE WHEN :earlier::boolean THEN o.customer_id < g.customer_id ELSE o.customer_id <> g.customer_id END
+""")
+_REPLACE = sql("""
+    WITH given AS (
+        SELECT * FROM unnest(:firsts::uuid[], :seconds::uuid[], :weights::real[], :probabilities::real[],
+            :waterfalls::text[]) AS u (first_id, second_id, weight, probability, waterfall)
+    ), gone AS (
+        DELETE FROM duplicate_pairs p
+        WHERE p.tenant_id = :tenant
+            AND (p.second_id = ANY (:ids::uuid[]) OR NOT :earlier::boolean AND p.first_id = ANY (:ids::uuid[]))
+            AND NOT EXISTS (SELECT FROM given g WHERE g.first_id = p.first_id AND g.second_id = p.second_id)
+        RETURNING first_id, second_id
+    ), come AS (
+        INSERT INTO duplicate_pairs AS p (tenant_id, first_id, second_id, weight, probability, waterfall)
+        SELECT :tenant, g.first_id, g.second_id, g.weight, g.probability, g.waterfall::jsonb FROM given g
+        ON CONFLICT (tenant_id, first_id, second_id) DO UPDATE
+        SET weight = excluded.weight, probability = excluded.probability, waterfall = excluded.waterfall
+        WHERE p.waterfall <> excluded.waterfall
+        RETURNING first_id, second_id
+    )
+    SELECT first_id, second_id FROM gone UNION ALL SELECT first_id, second_id FROM come
+""")
+# All that hangs together with the touched records, by pairs or by the cluster they were in.
+_MEMBERS = sql("""
+    WITH RECURSIVE seeds AS (
+        SELECT u.customer_id FROM unnest(:ids::uuid[]) AS u (customer_id)
+        UNION SELECT m.customer_id FROM duplicate_members m WHERE m.tenant_id = :tenant AND m.cluster_id IN (
+            SELECT o.cluster_id FROM duplicate_members o
+            WHERE o.tenant_id = :tenant AND o.customer_id = ANY (:ids::uuid[]))
+    ), reached AS (
+        SELECT customer_id FROM seeds
+        UNION SELECT n.customer_id FROM reached r CROSS JOIN LATERAL (
+            SELECT p.second_id AS customer_id FROM duplicate_pairs p
+            WHERE p.tenant_id = :tenant AND p.first_id = r.customer_id AND p.probability >= :least
+            UNION ALL SELECT p.first_id FROM duplicate_pairs p
+            WHERE p.tenant_id = :tenant AND p.second_id = r.customer_id AND p.probability >= :least
+        ) n
+    )
+    SELECT r.customer_id, m.cluster_id FROM reached r
+    LEFT JOIN duplicate_members m ON m.tenant_id = :tenant AND m.customer_id = r.customer_id
+""")
+_EDGES = sql("""
+    SELECT p.first_id, p.second_id, p.weight FROM duplicate_pairs p
+    WHERE p.tenant_id = :tenant AND p.first_id = ANY (:ids::uuid[]) AND p.probability >= :least
+    UNION ALL
+    SELECT n.first_id, n.second_id, NULL FROM never_merge n
+    WHERE n.tenant_id = :tenant AND n.first_id = ANY (:ids::uuid[]) AND n.second_id = ANY (:ids::uuid[])
+""")
+_REGROUP = sql("""
+    WITH gone AS (
+        DELETE FROM duplicate_members WHERE tenant_id = :tenant AND customer_id = ANY (:gone::uuid[])
+    )
+    INSERT INTO duplicate_members (tenant_id, customer_id, cluster_id)
+    SELECT :tenant, u.customer_id, u.cluster_id
+    FROM unnest(:ids::uuid[], :clusters::uuid[]) AS u (customer_id, cluster_id)
+    ON CONFLICT (tenant_id, customer_id) DO UPDATE SET cluster_id = excluded.cluster_id, joined_at = now()
+""")
+_PROCEED = sql("""
+    INSERT INTO linkage_progress AS p (tenant_id, xid, change_id, matched_at) VALUES (:tenant, :xid, :change_id, now())
+    ON CONFLICT (tenant_id) DO UPDATE
+    SET xid = excluded.xid, change_id = excluded.change_id, matched_at = excluded.matched_at
+""")
+
+_SIZE = sql("SELECT count(*) FROM customers WHERE tenant_id = :tenant")
+_RECORDS = sql("""
+    SELECT customer_id FROM customers
+    WHERE tenant_id = :tenant AND (:after::uuid IS NULL OR customer_id > :after::uuid)
+    ORDER BY customer_id LIMIT :limit
+""")
+_SCANNED_TO = sql("SELECT scanned_to FROM linkage_progress WHERE tenant_id = :tenant AND scan_id = :job_id")
+_SCANNED = sql("""
+    INSERT INTO linkage_progress AS p (tenant_id, scan_id, scanned_to) VALUES (:tenant, :job_id, :to)
+    ON CONFLICT (tenant_id) DO UPDATE SET scan_id = excluded.scan_id, scanned_to = excluded.scanned_to,
+        scanned_at = CASE WHEN excluded.scanned_to IS NULL THEN now() ELSE p.scanned_at END
+""")
+
+
+class PgMatching:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def acting(self) -> AbstractAsyncContextManager[None]:
+        return self._session.as_role(LINKAGE)
+
+    async def begin(self, *, patiently: bool) -> Begun | None:
+        if patiently:  # what is read afterwards is what the other round has left
+            await self._session.execute(_WAIT)
+        row = await self._session.fetchrow(_READ if patiently else _TRY)
+        if row is None or not row["mine"]:
+            return None
+        return Begun(
+            place=(row["xid"], row["change_id"]),
+            horizon=int(row["horizon"]),
+            models={kind: Model.of(stored) for kind, stored in (row["models"] or {}).items()},
+        )
+
+    async def changed(self, begun: Begun, limit: int) -> Changed:
+        xid, change_id = begun.place
+        rows = await self._session.fetch(_CHANGED, xid=xid, change_id=change_id, horizon=begun.horizon, limit=limit)
+        more = len(rows) == limit
+        # Up to the horizon all is known; it may lie behind the place when nothing was written.
+        behind = (rows[-1]["xid"], rows[-1]["change_id"]) if more else max(begun.place, (begun.horizon, 0))
+        ids = sorted({row["customer_id"] for row in rows if row["counts"] and row["customer_id"]})
+        return Changed(customer_ids=ids, behind=behind if rows else begun.place, more=more)
+
+    async def profiles(self, customer_ids: Collection[UUID]) -> dict[UUID, Profile]:
+        rows = await self._session.fetch(_PROFILES, ids=sorted(customer_ids))
+        return {row["customer_id"]: profile_of(row) for row in rows}
+
+    async def rekey(self, customer_ids: Collection[UUID], keys: Mapping[UUID, Collection[int]]) -> None:
+        await self._session.execute(_REKEY, ids=sorted(customer_ids), **_flat(keys))
+
+    async def candidates(self, keys: Mapping[UUID, Collection[int]], *, earlier: bool) -> Sequence[tuple[UUID, UUID]]:
+        rows = await self._session.fetch(_CANDIDATES, earlier=earlier, **_flat(keys))
+        return [(row["one"], row["other"]) for row in rows]
+
+    async def replace_pairs(
+        self, customer_ids: Collection[UUID], found: Sequence[Found], *, earlier: bool
+    ) -> set[UUID]:
+        rows = await self._session.fetch(
+            _REPLACE,
+            ids=sorted(customer_ids),
+            earlier=earlier,
+            firsts=[one.first_id for one in found],
+            seconds=[one.second_id for one in found],
+            weights=[one.weight for one in found],
+            probabilities=[one.probability for one in found],
+            waterfalls=[orjson.dumps(one.waterfall).decode() for one in found],
+        )
+        return {one for row in rows for one in row.values()}
+
+    async def surroundings(self, customer_ids: Collection[UUID]) -> Surroundings:
+        least = DEFAULT.threshold
+        members = await self._session.fetch(_MEMBERS, ids=sorted(customer_ids), least=least)
+        rows = await self._session.fetch(_EDGES, ids=[row["customer_id"] for row in members], least=least)
+        return Surroundings(
+            before={row["customer_id"]: row["cluster_id"] for row in members if row["cluster_id"]},
+            edges=[Edge(row["weight"], row["first_id"], row["second_id"]) for row in rows if row["weight"] is not None],
+            never=[(row["first_id"], row["second_id"]) for row in rows if row["weight"] is None],
+        )
+
+    async def regroup(self, before: Mapping[UUID, UUID], after: Mapping[UUID, UUID]) -> None:
+        moved = {one: cluster for one, cluster in after.items() if before.get(one) != cluster}
+        await self._session.execute(
+            _REGROUP, gone=sorted(before.keys() - after.keys()), ids=list(moved), clusters=list(moved.values())
+        )
+
+    async def proceed(self, place: Place) -> None:
+        await self._session.execute(_PROCEED, xid=place[0], change_id=place[1])
+
+    async def size(self) -> int:
+        return int(await self._session.fetchval(_SIZE))
+
+    async def records(self, after: UUID | None, limit: int) -> Sequence[UUID]:
+        return [row["customer_id"] for row in await self._session.fetch(_RECORDS, after=after, limit=limit)]
+
+    async def scanned_to(self, job_id: UUID) -> UUID | None:
+        found: UUID | None = await self._session.fetchval(_SCANNED_TO, job_id=job_id)
+        return found
+
+    async def scanned(self, job_id: UUID, to: UUID | None) -> None:
+        await self._session.execute(_SCANNED, job_id=job_id, to=to)
+
+
+def profile_of(row: Row) -> Profile:
+    """What of a stored record can be compared."""
+    contacts = [contact.partition(":")[::2] for contact in row["contacts"] or ()]
+    return profile(
+        **{name: row[name] for name in _FIELDS},
+        phones=[normal for kind, normal in contacts if kind in _PHONES and normal.startswith("+")],
+        emails=[normal for kind, normal in contacts if kind == "email"],
+        requisites=[(kind, normal) for kind, normal in contacts if kind in _REQUISITES],
+        street=next((normal for kind, normal in sorted(contacts) if kind == "street"), None),
+    )
+
+
+_FIELDS = (
+    "kind",
+    "family_name",
+    "given_name",
+    "patronymic",
+    "legal_name",
+    "trade_name",
+    "birth_date",
+    "city",
+    "postal_code",
+    "birth_year_known",
+)
+
+
+def _flat(keys: Mapping[UUID, Collection[int]]) -> dict[str, object]:
+    pairs = [(owner, key) for owner, found in keys.items() for key in found]
+    return {"owners": [owner for owner, _ in pairs], "keys": [key for _, key in pairs]}

@@ -1,0 +1,153 @@
+"""Each new or changed record is compared with those that share a key, and clusters follow.
+
+One tenant is held by one round at a time. A round takes some of what was written since, below the oldest transaction
+that still runs, so that nobody is passed over; scoring holds nobody up, for a round locks no record.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from service.domain.access import Principal, Reach
+from service.domain.duplicates.grouping import grouped, named, ordered
+from service.domain.duplicates.model import Found, Matched
+from service.domain.duplicates.ports import Begun, MatchingTransaction
+from service.domain.ids import new_id
+from service.domain.linkage.comparing import compare
+from service.domain.linkage.keys import keys
+from service.domain.linkage.model import DEFAULT, Model, Waterfall, weight
+from service.domain.linkage.profile import Profile
+from service.domain.ports import UnitOfWork
+
+T = TypeVar("T")
+AT_ONCE = 500
+# What is less probable is not kept, and shown to nobody.
+LEAST = 0.5
+_TIMEOUT_MS = 120_000
+# With so few pairs another thread would cost more than the scoring.
+_FEW = 300
+_NOBODY = UUID(int=0)
+
+
+def system(tenant_id: int) -> Principal:
+    """The service itself within one tenant: likes are found across all curators."""
+    return Principal(
+        tenant_id=tenant_id,
+        tenant="",
+        staff_id=_NOBODY,
+        subject="duplicates",
+        kind="system",
+        reach=Reach.TENANT,
+        scopes=frozenset(),
+    )
+
+
+class KeyHash:
+    """Keys hold names and contacts; what is stored of them is a keyed hash of 64 bits."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = hashlib.sha256(b"linkage\0" + secret).digest()
+
+    def of(self, key: str) -> int:
+        digest = hashlib.blake2b(key.encode(), digest_size=8, key=self._secret).digest()
+        return int.from_bytes(digest, signed=True)
+
+    def all_of(self, profile: Profile) -> list[int]:
+        return sorted({self.of(key) for key in keys(profile)})
+
+
+class Matcher:
+    def __init__(
+        self,
+        uow: UnitOfWork[MatchingTransaction],
+        tenants: Callable[[], Awaitable[Sequence[int]]],
+        key_hash: KeyHash,
+    ) -> None:
+        self._uow = uow
+        self._tenants = tenants
+        self._key_hash = key_hash
+
+    async def refresh(self) -> Matched:
+        """Once through all tenants. Raises Unavailable."""
+        done = Matched()
+        for tenant_id in await self._tenants():
+            done += await self.refresh_tenant(tenant_id)
+        return done
+
+    async def refresh_tenant(self, tenant_id: int) -> Matched:
+        """Everything that was written since."""
+        done, more = Matched(), True
+        while more:
+            one, more = await self._round(tenant_id)
+            done += one
+        return done
+
+    async def _round(self, tenant_id: int) -> tuple[Matched, bool]:
+        async with self._uow.begin(system(tenant_id), timeout_ms=_TIMEOUT_MS) as tx:
+            async with tx.matching.acting():
+                begun = await tx.matching.begin(patiently=False)
+                if begun is None:
+                    return Matched(), False
+                changed = await tx.matching.changed(begun, AT_ONCE)
+                if changed.behind == begun.place:
+                    return Matched(), False
+                done = await self.match(tx, begun, changed.customer_ids)
+                await tx.matching.proceed(changed.behind)
+            await tx.commit()
+        return done, changed.more
+
+    async def match(
+        self, tx: MatchingTransaction, begun: Begun, customer_ids: Sequence[UUID], *, earlier: bool = False
+    ) -> Matched:
+        """Compare these records with all (or those of lesser ids), and let pairs and clusters follow."""
+        if not customer_ids:
+            return Matched()
+        matching = tx.matching
+        profiles = await matching.profiles(customer_ids)
+        hashes = await _aside(len(profiles), lambda: {one: self._key_hash.all_of(p) for one, p in profiles.items()})
+        await matching.rekey(customer_ids, hashes)
+        pairs = {ordered(*pair) for pair in await matching.candidates(hashes, earlier=earlier)}
+        others = {one for pair in pairs for one in pair} - profiles.keys()
+        profiles |= await matching.profiles(others) if others else {}
+        found = await _aside(len(pairs), lambda: scored(pairs, profiles, begun.models))
+        touched = await matching.replace_pairs(customer_ids, found, earlier=earlier)
+        await regroup(tx, touched)
+        return Matched(records=len(customer_ids), pairs=len(found))
+
+
+async def regroup(tx: MatchingTransaction, touched: Collection[UUID]) -> None:
+    """Let the clusters of these records follow their pairs and marks."""
+    if not touched:
+        return
+    around = await tx.matching.surroundings(touched)
+    after = named(grouped(around.edges, around.never), around.before, new_id)
+    if after != around.before:
+        await tx.matching.regroup(around.before, after)
+
+
+def scored(
+    pairs: Collection[tuple[UUID, UUID]], profiles: Mapping[UUID, Profile], models: Mapping[str, Model]
+) -> list[Found]:
+    """Those of the pairs that may be one record."""
+    found = []
+    for first, second in sorted(pairs):
+        one, other = profiles.get(first), profiles.get(second)
+        if one is None or other is None or one.kind != other.kind:
+            continue
+        fall = weight(compare(one, other), models.get(one.kind, DEFAULT))
+        if fall.probability >= LEAST:
+            found.append(_found(first, second, fall))
+    return found
+
+
+def _found(first: UUID, second: UUID, fall: Waterfall) -> Found:
+    steps = [{"comparison": "start", "level": "any pair", "weight": fall.start}]
+    steps += [{"comparison": one.comparison, "level": one.level, "weight": one.weight} for one in fall.steps]
+    return Found(first_id=first, second_id=second, weight=fall.total, probability=fall.probability, waterfall=steps)
+
+
+async def _aside(size: int, work: Callable[[], T]) -> T:
+    """Much work goes to a thread, so that the worker's heart beats meanwhile."""
+    return work() if size <= _FEW else await asyncio.to_thread(work)
