@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -170,12 +171,9 @@ async def _created_beside(
         matches = await patiently(lambda: services.finding.duplicates(principal, draft, once))
         if matches and on_duplicate == "refuse":
             raise PossibleDuplicate(possible_duplicates=[match.told() for match in matches])
-        alone = not matches
+        create = partial(services.customers.create, principal, draft, once, alone=not matches)
         with suppress(PossibleDuplicate):
-            return (
-                await patiently(lambda: services.customers.create(principal, draft, once, alone=alone)),
-                matches,
-            )
+            return await patiently(create), matches
     raise PossibleDuplicate
 
 
