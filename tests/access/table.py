@@ -39,6 +39,20 @@ customers.ownerships         | customers:read                 | own    | custome
 customers.tag                | customers:write                | own    | -                    | 200  |        |
 customers.tag                | customers:write                | own    | customer#ids         | 200  | 200    | 200
 customers.timeline           | customers:read                 | own    | customer             | 200  | 200    | 404
+quality.rules                | quality:read                   | own    | -                    | 200  |        |
+quality.check                | quality:read                   | own    | -                    | 200  |        |
+quality.preview_fix          | quality:read+customers:read    | own    | issue                | 200  | 200    | 404
+quality.fix                  | quality:write+customers:write  | own    | issue                | 200  | 200    | 404
+quality.fix_many             | quality:write+customers:write  | own    | -                    | 200  |        |
+quality.fix_many             | quality:write+customers:write  | own    | issue#issue_ids      | 200  | 200    | 200
+quality.dismiss              | quality:write                  | own    | issue                | 200  | 200    | 404
+quality.reopen               | quality:write                  | own    | dismissal            | 200  | 200    | 404
+quality.schedule             | quality:write                  | own    | issue                | 200  | 200    | 404
+quality.fixes                | quality:read+customers:read    | own    | -                    | 200  |        |
+quality.undo_fix             | quality:write+customers:write  | own    | fix                  | 200  | 200    | 404
+quality.undo_run             | quality:write+customers:write  | own    | fix                  | 200  | 200    | 404
+quality.tasks                | quality:read+customers:read    | own    | -                    | 200  |        |
+quality.workload             | quality:read                   | own    | -                    | 200  |        |
 overview.depth               | customers:read                 | own    | -                    | 200  |        |
 overview.get                 | customers:read+orders:read     | own    | -                    | 200  |        |
 attributes.list              | customers:read                 | own    | -                    | 200  |        |
@@ -64,18 +78,6 @@ merges.undo                  | customers:merge                | own    | merge  
 erasures.list                | privacy:write                  | own    | -                    | 200  |        |
 erasures.list                | privacy:write                  | own    | customer#customer_id | 200  | 200    | 200
 erasures.get                 | privacy:write                  | own    | erasure              | 200  | 200    | 404
-quality.preview_fix          | quality:read+customers:read    | own    | issue                | 200  | 200    | 404
-quality.fix                  | quality:write+customers:write  | own    | issue                | 200  | 200    | 404
-quality.fix_many             | quality:write+customers:write  | own    | -                    | 200  |        |
-quality.fix_many             | quality:write+customers:write  | own    | issue#issue_ids      | 200  | 200    | 200
-quality.dismiss              | quality:write                  | own    | issue                | 200  | 200    | 404
-quality.reopen               | quality:write                  | own    | dismissal            | 200  | 200    | 404
-quality.schedule             | quality:write                  | own    | issue                | 200  | 200    | 404
-quality.fixes                | quality:read+customers:read    | own    | -                    | 200  |        |
-quality.undo_fix             | quality:write+customers:write  | own    | fix                  | 200  | 200    | 404
-quality.undo_run             | quality:write+customers:write  | own    | fix                  | 200  | 200    | 404
-quality.tasks                | quality:read+customers:read    | own    | -                    | 200  |        |
-quality.workload             | quality:read                   | own    | -                    | 200  |        |
 orders.get                   | orders:read                    | own    | order                | 200  | 200    | 404
 orders.update                | orders:write                   | own    | order                | 200  | 200    | 404
 orders.list                  | orders:read                    | own    | -                    | 200  |        |
@@ -97,9 +99,9 @@ segments.update              | segments:write                 | own    | segment
 segments.delete              | segments:write                 | own    | segment              | 204  | 204    | 404
 segments.members             | segments:read+customers:read   | own    | segment              | 200  | 200    | 404
 segments.edit_members        | segments:write                 | own    | segment              | 200  | 200    | 404
+segments.upload_members      | segments:write                 | own    | segment              | 200  | 200    | 404
 segments.history             | segments:read                  | own    | segment              | 200  | 200    | 404
 segments.freeze              | segments:write                 | own    | segment              | 201  | 201    | 404
-segments.upload_members      | segments:write                 | own    | segment              | 200  | 200    | 404
 segments.explain_member      | segments:read                  | own    | segment              | 200  | 200    | 404
 segments.overlap             | segments:read                  | own    | segment#segment_ids  | 200  | 200    | 404
 rfm.report                   | segments:read                  | own    | -                    | 200  |        |
@@ -119,10 +121,10 @@ abc.report                   | segments:read                  | own    | -      
 abc.matrix                   | segments:read                  | own    | -                    | 200  |        |
 abc.items                    | segments:read                  | own    | -                    | 200  |        |
 abc.chart                    | segments:read                  | own    | -                    | 200  |        |
-curators.concentration       | segments:read                  | own    | -                    | 200  |        |
-changes.list                 | customers:read                 | own    | -                    | 200  |        |
 abc.take_snapshot            | segments:write                 | tenant | -                    | 201  |        |
 abc.list_snapshots           | segments:read                  | own    | -                    | 200  |        |
+curators.concentration       | segments:read                  | own    | -                    | 200  |        |
+changes.list                 | customers:read                 | own    | -                    | 200  |        |
 imports.presets              | imports:write                  | own    | -                    | 200  |        |
 imports.create               | imports:write                  | own    | -                    | 202  |        |
 imports.list                 | imports:write                  | own    | -                    | 200  |        |

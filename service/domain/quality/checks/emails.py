@@ -61,9 +61,11 @@ def _meant(text: str) -> str | None:
     tried = re.sub(r"@{2,}", "@", tried)
     tried = re.sub(r"\.{2,}", ".", "".join(tried.split())).replace(".@", "@").replace("@.", "@").replace(",", ".")
     tried = tried.strip(".")
-    if "@" not in tried:
-        glued = _glued(tried.lower())
-        tried = glued or tried
+    local, sign, domain = tried.rpartition("@")
+    if sign and "." not in domain:
+        tried = f"{local}@{_slip(domain.lower()) or domain}"
+    elif not sign:
+        tried = _glued(tried.lower()) or tried
     if tried != text and assess(ContactKind.EMAIL, tried, "").verdict == "valid":
         return tried
     return None

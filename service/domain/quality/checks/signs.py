@@ -105,16 +105,15 @@ def _cased(text: str) -> str:
 def _case(card: Card) -> Iterator[Finding]:
     for place in names(card):
         value = place.value
-        head = value[:1]
-        if head.isupper() and (value[1:].islower() or len(value) == 1):
-            continue
-        if len(value.strip(" .-")) < 3 or not any(sign.isalpha() for sign in value):
+        if value[:1].isupper() and (value[1:].islower() or len(value) == 1):
             continue
         letters = "".join(sign for sign in value if sign.isalpha())
-        if (letters.isupper() or letters.islower() or (letters[0].islower() and letters[1:].isupper())) and (
-            letters.lower() not in _PARTICLES
-        ):
-            yield mended("letter-case", place, _cased(value), 0.96)
+        if len(letters) < 3 or letters.lower() in _PARTICLES:
+            continue
+        turned = letters[0].islower() and letters[1:].isupper()
+        cased = _cased(value) if letters.isupper() or letters.islower() or turned else value
+        if cased != value:
+            yield mended("letter-case", place, cased, 0.96)
 
 
 CHECKS = (
