@@ -4,7 +4,7 @@ The files stay where they are, beside the checkout; where they are absent there 
 """
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import combinations
@@ -28,6 +28,23 @@ class TruthSet:
     forbidden: frozenset[Pair] = frozenset()
     # Only pairs of which this is true are counted.
     counted: Callable[[Pair], bool] = lambda _: True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    precision: float
+    recall: float
+
+    @property
+    def f1(self) -> float:
+        return 2 * self.precision * self.recall / max(1e-9, self.precision + self.recall)
+
+
+def judged(found: Iterable[Pair], truth: TruthSet) -> Judgement:
+    """How right the found pairs are, of those that are counted."""
+    counted = {pair for pair in found if truth.counted(pair)}
+    right = len(counted & truth.pairs)
+    return Judgement(precision=right / max(1, len(counted)), recall=right / max(1, len(truth.pairs)))
 
 
 def febrl(number: int) -> TruthSet:

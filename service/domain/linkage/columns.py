@@ -5,7 +5,7 @@ distinct ones (0 where it is missing). The keys lie beside them as hashes.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
 from typing import Any
@@ -46,8 +46,8 @@ class Columns:
     holders: Numbers
 
 
-def columns(profiles: Iterable[Profile]) -> Columns:
-    """Pack the profiles; they are read once and not kept."""
+def columns(profiles: Iterable[Profile], key_hash: Callable[[str], int] = hash) -> Columns:
+    """Pack the profiles; they are read once and not kept. `key_hash` makes 64 bits of a key."""
     packers = {name: _Packer() for name in COMPARED}
     hashes, holders = array("q"), array("i")
     count = 0
@@ -58,7 +58,7 @@ def columns(profiles: Iterable[Profile]) -> Columns:
             packer.add([row[name] for row in told])
         for number, profile in enumerate(batch, count):
             found = keys(profile)
-            hashes.extend(map(hash, found))
+            hashes.extend(map(key_hash, found))
             holders.extend(repeat(number, len(found)))
         count += len(batch)
     return Columns(

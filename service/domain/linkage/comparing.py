@@ -95,7 +95,9 @@ def crosswise(family: int, given: int, family_given: int, given_family: int) -> 
     if MISSING in (family_given, given_family):
         return {"order": SAME}
     if family_given + given_family < family + given and max(family_given, given_family) < _DIFFERENT_NAME:
-        return {"family": family_given, "given": given_family, "order": 1}
+        # From either side alike: which of the two fits better is not told apart.
+        nearer, farther = sorted((family_given, given_family))
+        return {"family": nearer, "given": farther, "order": 1}
     return {"order": SAME}
 
 

@@ -36,6 +36,11 @@ class Model:
     rarest: Mapping[str, float] = field(default_factory=dict)
     threshold: float = 0.9
 
+    @property
+    def bound(self) -> float:
+        """The sum of weights from which on a pair counts as one and the same."""
+        return math.log2(self.threshold / (1 - self.threshold))
+
     def stored(self) -> dict[str, Any]:
         """As JSON; the frequencies hold names and addresses, and belong where the records are kept."""
         return {

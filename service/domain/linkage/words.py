@@ -47,7 +47,7 @@ _OF_EVERY_ADDRESS = frozenset(
 
 def name_words(text: str | None) -> tuple[str, ...]:
     """The Latin keys of a name's words; empty for fillers such as «тест», «нет» or a dash."""
-    words = (_as_meant(word) for word in fold(text or "").split())
+    words = (_as_meant(word) for word in fold(text or "").split() if word not in _FILLERS)
     found = (found for word in words for found in _WORDS.findall(word))
     return tuple(key for word in found if word not in _FILLERS and (key := latin_key(word)))
 
