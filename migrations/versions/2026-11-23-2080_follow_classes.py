@@ -3,7 +3,7 @@
 Snapshots of ABC and XYZ: of which class and letter each customer was on a day. As with the scores of RFM, classes have
 no foreign keys: a million are written at once, and what is dropped is taken away in batches. A live segment knows the
 snapshots that it was computed by, so that in a new one only those are asked again whose scores or classes are others;
-whose quality was examined since is found by an index that costs a scan nothing.
+whose quality was examined since is found by an index that costs a scan nothing. Schemes have versions, so that nobody overwrites what he has not seen.
 """
 
 from alembic import op
@@ -41,6 +41,7 @@ CREATE TABLE abc_classes (
     letter_no SMALLINT NOT NULL,
     CONSTRAINT pk_abc_classes PRIMARY KEY (tenant_id, snapshot_id, customer_id)
 );
+ALTER TABLE rfm_schemes ADD COLUMN version INTEGER DEFAULT 1 NOT NULL;
 ALTER TABLE segments ADD COLUMN rfm_snapshot INTEGER, ADD COLUMN abc_snapshot INTEGER;
 CREATE INDEX ix_quality_scores_tenant_id_checked_at ON quality_scores USING brin (tenant_id, checked_at);
 """
@@ -80,6 +81,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("DROP INDEX ix_quality_scores_tenant_id_checked_at")
+    op.execute("ALTER TABLE rfm_schemes DROP COLUMN version")
     op.execute("ALTER TABLE segments DROP COLUMN rfm_snapshot, DROP COLUMN abc_snapshot")
     for table in ("abc_classes", "abc_snapshots"):
         op.execute(f"DROP TABLE {table}")

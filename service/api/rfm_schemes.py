@@ -9,13 +9,13 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import BaseModel, Field
 
-from service.api.deps import OnceKey, Wired
+from service.api.deps import Expected, OnceKey, Wired
 from service.api.routing import Caller, operation, router
 from service.api.rule_schemas import RULE_PROBLEMS, RuleJson, rule_json
-from service.api.schemas import BadIdempotencyKey, Currency, Input, Money, Page, Text, as_json, money
+from service.api.schemas import BadIdempotencyKey, BadVersion, Currency, Input, Money, Page, Text, as_json, money
 from service.api.services import Services
 from service.domain.access import Principal, Scope
-from service.domain.errors import NameTaken
+from service.domain.errors import NameTaken, Precondition
 from service.domain.idempotency import KeyReused, StillRunning
 from service.domain.ids import new_id
 from service.domain.money import from_micros, to_micros
@@ -138,6 +138,7 @@ class RfmSchemeOut(BaseModel):
     population_text: str | None = Field(description="The rule as text.")
     groups: list[dict[str, Any]]
     in_rules: bool
+    version: int
     created_at: datetime
     updated_at: datetime
 
@@ -173,13 +174,17 @@ def _sent(saved: SavedScheme) -> RfmSchemeIn:
     )
 
 
-async def _wanted(body: RfmSchemeIn, scheme_id: UUID, principal: Principal, services: Services) -> SavedScheme:
+async def _wanted(
+    body: RfmSchemeIn, scheme_id: UUID, principal: Principal, services: Services, version: int = 1
+) -> SavedScheme:
     """The scheme of a body, its map and its rule checked."""
     scheme, text = body.scheme, None
     if body.population is not None:
         asked = await services.rules.asked(principal, rule=body.population, at="/population")
         text = printed(asked.rule)
-    return SavedScheme(scheme_id=scheme_id, name=body.name, scheme=scheme, population=text, in_rules=body.in_rules)
+    return SavedScheme(
+        scheme_id=scheme_id, name=body.name, scheme=scheme, population=text, in_rules=body.in_rules, version=version
+    )
 
 
 def _shown(saved: SavedScheme) -> dict[str, Any]:
@@ -194,9 +199,18 @@ def _shown(saved: SavedScheme) -> dict[str, Any]:
         "population_text": saved.population,
         "groups": [box.model_dump(exclude_none=True) for box in sent.groups or ()],
         "in_rules": saved.in_rules,
+        "version": saved.version,
         "created_at": saved.created_at,
         "updated_at": saved.updated_at,
     }
+
+
+def _answer(saved: SavedScheme, status: int = 200) -> Response:
+    """The scheme, with its version as ETag."""
+    headers = {"ETag": f'"{saved.version}"'}
+    if status == 201:
+        headers["Location"] = f"/v1/rfm/schemes/{saved.scheme_id}"
+    return as_json(_shown(saved), status, headers)
 
 
 def _plain(given: Thresholds | None) -> dict[str, Any] | None:
@@ -221,7 +235,7 @@ def _plain(given: Thresholds | None) -> dict[str, Any] | None:
 async def create_scheme(body: RfmSchemeIn, principal: Caller, services: Wired, once: OnceKey) -> Response:
     """How the base is scored, under a name. A map of groups with gaps or overlaps is refused, cell by cell."""
     saved = await services.rfm.save(principal, await _wanted(body, new_id(), principal, services), once=once)
-    return as_json(_shown(saved), 201, {"Location": f"/v1/rfm/schemes/{saved.scheme_id}"})
+    return _answer(saved, 201)
 
 
 @routes.get(
@@ -249,7 +263,7 @@ async def get_scheme(scheme_id: UUID, principal: Caller, services: Wired) -> Res
         found = await tx.rfm_schemes.one(scheme_id)
     if found is None:
         raise NoScheme
-    return as_json(_shown(found))
+    return _answer(found)
 
 
 @routes.patch(
@@ -259,20 +273,24 @@ async def get_scheme(scheme_id: UUID, principal: Caller, services: Wired) -> Res
     **operation(
         "rfm.update_scheme",
         Scope.SEGMENTS_WRITE,
-        problems=(NoScheme, SchemeInRules, *_FAULTS),
+        problems=(NoScheme, SchemeInRules, Precondition, BadVersion, *_FAULTS),
         requestBody={"content": {"application/json": {"example": {"window": "180d"}}}},
     ),
 )
-async def change_scheme(scheme_id: UUID, body: RfmSchemeChange, principal: Caller, services: Wired) -> Response:
-    """What is named is set; snapshots that were made stay as they are."""
+async def change_scheme(
+    scheme_id: UUID, body: RfmSchemeChange, principal: Caller, services: Wired, expected: Expected
+) -> Response:
+    """What is named is set; snapshots that were made stay as they are. Who changes it at the same time is told 412."""
     administer(principal)
     async with services.uow.begin(principal) as tx:
         known = await tx.rfm_schemes.one(scheme_id)
     if known is None:
         raise NoScheme
+    if expected not in (None, known.version):
+        raise Precondition
     changes = {name: getattr(body, name) for name in body.model_fields_set if (name, getattr(body, name)) != _NO_NAME}
-    wanted = await _wanted(_sent(known).model_copy(update=changes), scheme_id, principal, services)
-    return as_json(_shown(await services.rfm.change(principal, wanted)))
+    wanted = await _wanted(_sent(known).model_copy(update=changes), scheme_id, principal, services, known.version)
+    return _answer(await services.rfm.change(principal, wanted))
 
 
 @routes.delete(

@@ -27,12 +27,14 @@ _ADD = sql("""
 _CHANGE = sql("""
     UPDATE rfm_schemes SET name = :name, method = :method, bins = :bins, window_days = :window_days,
         currency = :currency, monetary = :monetary, trimmed = :trimmed::text::numeric, thresholds = :thresholds::jsonb,
-        population = :population, groups = :groups::jsonb, in_rules = :in_rules, updated_at = now()
-    WHERE tenant_id = :tenant AND scheme_id = :scheme_id
+        population = :population, groups = :groups::jsonb, in_rules = :in_rules, updated_at = now(),
+        version = version + 1
+    WHERE tenant_id = :tenant AND scheme_id = :scheme_id AND version = :version
 """)
-_UNMARK = sql(
-    "UPDATE rfm_schemes SET in_rules = false WHERE tenant_id = :tenant AND in_rules AND scheme_id <> :scheme_id"
-)
+_UNMARK = sql("""
+    UPDATE rfm_schemes SET in_rules = false, version = version + 1
+    WHERE tenant_id = :tenant AND in_rules AND scheme_id <> :scheme_id
+""")
 _DELETE = sql("DELETE FROM rfm_schemes WHERE tenant_id = :tenant AND scheme_id = :scheme_id")
 _DROP_OF = sql("UPDATE rfm_snapshots SET dropped = true WHERE tenant_id = :tenant AND scheme_id = :scheme_id")
 _SNAPSHOTS = "SELECT p.* FROM rfm_snapshots p WHERE p.tenant_id = :tenant AND NOT p.dropped"
@@ -95,9 +97,9 @@ class PgRfmSchemes:
         await self._unmark(scheme)
         await self._session.execute(_ADD, **_columns(scheme))
 
-    async def change(self, scheme: SavedScheme) -> None:
+    async def change(self, scheme: SavedScheme) -> bool:
         await self._unmark(scheme)
-        await self._session.execute(_CHANGE, **_columns(scheme))
+        return await self._session.execute(_CHANGE, **_columns(scheme), version=scheme.version) == 1
 
     async def drop(self, scheme_id: UUID) -> None:
         await self._session.execute(_DROP_OF, scheme_id=scheme_id)
@@ -236,7 +238,7 @@ def _scheme(row: Row) -> SavedScheme:
         trimmed_share=Fraction(row["trimmed"]),
         groups=group_map(row["bins"], row["groups"]),
     )
-    names = ("scheme_id", "name", "population", "in_rules", "created_at", "updated_at")
+    names = ("scheme_id", "name", "population", "in_rules", "version", "created_at", "updated_at")
     return SavedScheme(scheme=scheme, **{name: row[name] for name in names})
 
 

@@ -1,5 +1,6 @@
 """RFM schemes, snapshots, migration, comparison and advice over HTTP: what is kept is the tenant's, seen in reach."""
 
+import asyncio
 from datetime import date, timedelta
 from typing import Any
 from xml.etree import ElementTree
@@ -129,6 +130,23 @@ def test_a_scheme_is_kept_changed_and_deleted_by_those_who_reach_the_tenant(data
         assert (await head.delete(path)).status_code == 204
         assert (await head.get(path)).status_code == 404
         assert [one["scheme_id"] for one in (await _read(anna, "rfm/schemes"))["items"]] == [other["scheme_id"]]
+
+    in_the_api(database, scenario)
+
+
+def test_nobody_overwrites_a_scheme_that_he_has_not_seen(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        made = await head.post("/v1/rfm/schemes", json={"name": "x"})
+        path, seen = made.headers["Location"], {"If-Match": made.headers["ETag"]}
+        changed = await head.patch(path, json={"name": "y"}, headers=seen)
+        assert (changed.status_code, changed.headers["ETag"]) == (200, '"2"')
+        late = await head.patch(path, json={"name": "z"}, headers=seen)
+        assert (late.status_code, late.json()["type"]) == (412, "/problems/version-mismatch")
+        both = await asyncio.gather(*(head.patch(path, json={"window": f"{days}d"}) for days in (30, 60)))
+        assert {one.status_code for one in both} <= {200, 412}
+        known = (await head.get(path)).json()
+        assert (known["name"], known["version"]) == ("y", 2 + sum(one.status_code == 200 for one in both))
 
     in_the_api(database, scenario)
 

@@ -38,6 +38,7 @@ rfm_schemes = Table(
     need("in_rules", Boolean, "false"),  # rules ask for the scores of this one
     moment("created_at"),
     moment("updated_at"),
+    need("version", Integer, "1"),
     PrimaryKeyConstraint("tenant_id", "scheme_id"),
     UniqueConstraint("tenant_id", "name"),
     ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),

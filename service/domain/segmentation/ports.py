@@ -116,8 +116,8 @@ class RfmSchemes(Protocol):
         """Raises NameTaken."""
         ...
 
-    async def change(self, scheme: SavedScheme) -> None:
-        """Raises NameTaken."""
+    async def change(self, scheme: SavedScheme) -> bool:
+        """Whether it was still of that version. Raises NameTaken."""
         ...
 
     async def drop(self, scheme_id: UUID) -> None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from service.domain.access import Principal, Reach, Scope
 from service.domain.customers.errors import NoCustomer
-from service.domain.errors import DomainError
+from service.domain.errors import DomainError, Precondition
 from service.domain.idempotency import Once
 from service.domain.ports import Clock, UnitOfWork
 from service.domain.segmentation.abc_service import AbcService
@@ -78,13 +78,14 @@ class RfmService:
         return saved
 
     async def change(self, principal: Principal, scheme: SavedScheme) -> SavedScheme:
-        """The scheme as it shall be. Raises NoScheme, NameTaken, SchemeInRules."""
+        """In place of its version. Raises NoScheme, NameTaken, SchemeInRules, Precondition."""
         administer(principal)
         async with self._uow.begin(principal) as tx:
             before = await _scheme(tx, scheme.scheme_id)
             if before.in_rules and not scheme.in_rules:
                 raise SchemeInRules
-            await tx.rfm_schemes.change(scheme)
+            if not await tx.rfm_schemes.change(scheme):
+                raise Precondition
             saved = await _scheme(tx, scheme.scheme_id)
             await tx.journal.audit("rfm.update_scheme", "rfm_scheme", scheme.scheme_id, name=scheme.name)
             await tx.commit()

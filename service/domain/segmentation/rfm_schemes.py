@@ -46,6 +46,7 @@ class SavedScheme:
     scheme: RfmScheme = field(default_factory=RfmScheme)
     population: str | None = None
     in_rules: bool = False
+    version: int = 1
     created_at: datetime | None = None
     updated_at: datetime | None = None
 
