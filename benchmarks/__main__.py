@@ -16,6 +16,7 @@ from benchmarks import (
     http_rows,
     import_rows,
     preview_rows,
+    quality_rows,
     rfm_rows,
     search_rows,
     segment_rows,
@@ -33,6 +34,7 @@ ROWS: Sequence[Row] = (
     *abc_rows.ROWS,
     *preview_rows.ROWS,
     *segment_rows.ROWS,
+    *quality_rows.ROWS,
 )
 LATEST = Path(__file__).with_name("latest.json")
 

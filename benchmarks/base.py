@@ -56,6 +56,23 @@ def shop(server: Server, purpose: str, size: Size) -> Database:
     return server.filled(purpose, recipe, fill)
 
 
+def untidy(server: Server, purpose: str, size: Size) -> Database:
+    """The same base with names and contacts as people have them, one record in ten with something wrong."""
+
+    async def fill(database: Database) -> None:
+        await _fill(database, size)
+        connection = await asyncpg.connect(database.superuser_url)
+        try:
+            await connection.execute("SET session_replication_role = replica; SET synchronous_commit = off")
+            await _without_indexes(connection, ("customers", "contact_details"), _UNTIDY)
+            await connection.execute("VACUUM (FULL, FREEZE, ANALYZE) customers")
+            await connection.execute("VACUUM (FULL, FREEZE, ANALYZE) contact_details")
+        finally:
+            await connection.close()
+
+    return server.filled(purpose, f"{size} {_customers(size)} {_orders(size)} {_TOTALS} {_UNTIDY}", fill)
+
+
 def subject(reach: str, number: int = 0) -> str:
     return f"{reach}-{number}"
 
@@ -204,3 +221,34 @@ def _consents(size: Size) -> str:
         (SELECT staff_id FROM staff ORDER BY subject LIMIT 1)
     FROM generate_series(3, {size.customers}, 3) i;
     """
+
+
+# Of each hundred records ten have one of ten faults.
+_UNTIDY = """
+    WITH n AS (
+        SELECT customer_id, row_number() OVER (ORDER BY customer_id) AS i FROM customers WHERE tenant_id = 1
+    ), p AS (
+        SELECT customer_id, i, (ARRAY['Иванова', 'Смирнова', 'Кузнецова', 'Попова', 'Васильева', 'Петрова', 'Соколова',
+            'Михайлова', 'Новикова', 'Фёдорова', 'Морозова', 'Волкова', 'Алексеева', 'Лебедева', 'Семёнова', 'Егорова',
+            'Павлова', 'Козлова', 'Степанова', 'Николаева', 'Орлова', 'Андреева', 'Макарова', 'Никитина', 'Захарова',
+            'Зайцева', 'Соловьёва', 'Борисова', 'Яковлева', 'Григорьева'])[1 + i % 30] AS family,
+            (ARRAY['Мария', 'Анна', 'Ольга', 'Елена', 'Ирина', 'Наталья', 'Татьяна'])[1 + i / 30 % 7] AS given,
+            (ARRAY['Ивановна', 'Петровна', 'Сергеевна', 'Андреевна', 'Олеговна'])[1 + i / 210 % 5] AS patronymic
+        FROM n
+    )
+    UPDATE customers c SET patronymic = p.patronymic,
+        family_name = CASE p.i % 100 WHEN 1 THEN upper(p.family) WHEN 2 THEN '-' WHEN 3 THEN p.family || '  ' ELSE p.family END,
+        given_name = CASE p.i % 100 WHEN 4 THEN 'ghbdtn' WHEN 5 THEN 'тест' WHEN 6 THEN replace(p.given, 'а', 'a') ELSE p.given END,
+        birth_date = CASE p.i % 100 WHEN 7 THEN date '1900-01-01' ELSE c.birth_date END,
+        region = CASE c.city WHEN 'Москва' THEN 'Москва' WHEN 'Санкт-Петербург' THEN 'Санкт-Петербург' ELSE NULL END,
+        postal_code = CASE c.city WHEN 'Москва' THEN '101000' WHEN 'Санкт-Петербург' THEN '190000' ELSE NULL END
+    FROM p WHERE c.tenant_id = 1 AND c.customer_id = p.customer_id;
+    UPDATE contact_details d SET
+        value = CASE d.kind WHEN 'email' THEN replace(d.value, 'example.com', m.domain) ELSE d.value END,
+        normal = CASE d.kind WHEN 'email' THEN replace(d.normal, 'example.com', m.domain) ELSE d.normal END,
+        created_at = now() - (m.h % 900) * interval '1 day'
+    FROM (SELECT detail_id, h, (ARRAY['mail.ru', 'yandex.ru', 'gmail.com', 'bk.ru', 'list.ru', 'inbox.ru', 'rambler.ru'])[
+            1 + h % 7] || CASE h % 97 WHEN 0 THEN 'u' ELSE '' END AS domain
+        FROM (SELECT detail_id, abs(hashtext(detail_id::text)) AS h FROM contact_details WHERE tenant_id = 1) x) m
+    WHERE d.tenant_id = 1 AND d.detail_id = m.detail_id;
+"""

@@ -45,6 +45,7 @@ from service.domain.orders.service import OrderService
 from service.domain.privacy.service import PrivacyService
 from service.domain.quality.mending import MendingService
 from service.domain.quality.scanning import Follower, ScanService
+from service.domain.quality.verdicts import WriteVerdicts
 from service.domain.quality.tasks import TaskService
 from service.domain.reveals.service import RevealService
 from service.domain.rules.service import RuleService
@@ -207,6 +208,8 @@ async def build_container(settings: Settings) -> Container:
     lookup = lookup_key(settings)
     region = settings.contacts.region
     scanner, reader = scanner_of(settings), KillableReader()
+    scans = ScanService(uow, clock, Examiners(settings.jobs.examiners), region=region, key=_lookup_secret(settings))
+    verdicts = WriteVerdicts(uow, clock, scans, region=region)
     ingestion = IngestionService(
         uow,
         clock,
@@ -215,18 +218,18 @@ async def build_container(settings: Settings) -> Container:
         scanner=scanner,
         region=region,
         chunk_rows=settings.jobs.chunk_rows,
+        judge=verdicts,
     )
     rules = RuleService(uow, clock)
     abc = AbcService(uow, clock)
     exports = ExportService(uow, clock, mark_keys(settings), rules)
-    scans = ScanService(uow, clock, Examiners(settings.jobs.examiners), region=region, key=_lookup_secret(settings))
     anchor_file = anchors(settings)
     services = Services(
         uow=uow,
         clock=clock,
         principals=Principals(verifier, directory),
         operations=operations,
-        customers=CustomerService(uow, clock, lookup, region),
+        customers=CustomerService(uow, clock, lookup, region, verdicts),
         finding=FindingService(uow, clock, lookup, request_tokens(settings), region),
         keeping=KeepingService(uow, clock),
         duplicates=DuplicateService(uow, clock, request_tokens(settings)),
@@ -256,6 +259,7 @@ async def build_container(settings: Settings) -> Container:
         refusals=Refusals(PgRefusals(uow)),
         reveals=RevealService(uow),
         quality=scans,
+        verdicts=verdicts,
         batch_items=settings.limits.batch_items,
         region=region,
     )

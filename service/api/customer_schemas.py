@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from service.api.quality_schemas import IssueOut
 from service.api.rule_schemas import RuleJson, RuleText
 from service.api.schemas import (
     Attributes,
@@ -268,7 +269,11 @@ class DuplicateOut(BaseModel):
     request_token: str | None = Field(description="For POST /v1/access-requests, within a day.")
 
 
-class CreatedCustomer(Customer):
+class ChangedCustomer(Customer):
+    quality_issues: list[IssueOut] = Field([], description="Only where the tenant's policy is to `warn`.")
+
+
+class CreatedCustomer(ChangedCustomer):
     possible_duplicates: list[DuplicateOut] = Field([], description="Only with `on_duplicate=warn`.")
 
 

@@ -1,17 +1,17 @@
 """Customers over HTTP: records with masked contacts, batches, and contacts in clear."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import orjson
 from fastapi import Request, Response
 from pydantic import Field, TypeAdapter, ValidationError
 
 from service.api.customer_schemas import (
     BatchOut,
+    ChangedCustomer,
     CreatedCustomer,
     Customer,
     CustomerFields,
@@ -50,6 +50,7 @@ from service.domain.customers.search import ProbesUsedUp
 from service.domain.customers.service import Draft
 from service.domain.errors import DomainError, Precondition, UnknownReference
 from service.domain.idempotency import KeyReused, Once, StillRunning
+from service.domain.quality.policy import DataRefused
 
 routes = router("customers")
 # Whoever is overtaken so often by others with the same contact is told that there are such.
@@ -126,6 +127,7 @@ async def get_customer(customer_id: UUID) -> None:
             PossibleDuplicate,
             ProbesUsedUp,
             InvalidContact,
+            DataRefused,
             InvalidEmail,
             InvalidPhone,
             InvalidRequisite,
@@ -154,13 +156,21 @@ async def create_customer(
         customer_id = await patiently(lambda: services.customers.create(principal, draft, once))
     else:
         customer_id, matches = await _created_beside(services, principal, draft, once, on_duplicate)
-    shown = await _show(services, principal, customer_id, 201)
-    if not matches:
-        return shown
-    told = orjson.dumps([match.told() for match in matches])
-    body_bytes = bytes(shown.body)[:-1] + b',"possible_duplicates":' + told + b"}"
-    kept = {name: shown.headers[name] for name in ("etag", "location")}
-    return Json(body_bytes, 201, {"ETag": kept["etag"], "Location": kept["location"]})
+    shown = await _warned(services, principal, customer_id, await _show(services, principal, customer_id, 201))
+    return _with(shown, "possible_duplicates", [match.told() for match in matches]) if matches else shown
+
+
+async def _warned(services: Services, principal: Principal, customer_id: UUID, shown: Response) -> Response:
+    """The answer to a write with what is wrong with the record, where the tenant wants to be told."""
+    found = await services.verdicts.warned(principal, customer_id)
+    return shown if found is None else _with(shown, "quality_issues", [dict(one) for one in found])
+
+
+def _with(shown: Response, name: str, told: Sequence[Mapping[str, Any]]) -> Response:
+    """A record's answer with one member more."""
+    body = bytes(shown.body)[:-1] + f',"{name}":'.encode() + bytes(as_json(told).body) + b"}"
+    headers = {said: shown.headers[said] for said in ("ETag", "Location") if said in shown.headers}
+    return Json(body, shown.status_code, headers)
 
 
 async def _created_beside(
@@ -179,7 +189,7 @@ async def _created_beside(
 
 @routes.patch(
     "/customers/{customer_id}",
-    response_model=Customer,
+    response_model=ChangedCustomer,
     summary="Change a customer",
     **operation(
         "customers.update",
@@ -194,6 +204,7 @@ async def _created_beside(
             UnknownReference,
             ExternalIdTaken,
             InvalidContact,
+            DataRefused,
             InvalidEmail,
             InvalidPhone,
             BadAttribute,
@@ -212,7 +223,7 @@ async def update_customer(
     """JSON Merge Patch: named fields are set, null clears one, a list replaces the list. Send If-Match to be safe;
     `by` says whose word it is."""
     await services.customers.change(principal, customer_id, body.draft(by=by), expected)
-    return await _show(services, principal, customer_id)
+    return await _warned(services, principal, customer_id, await _show(services, principal, customer_id))
 
 
 @routes.delete(
@@ -244,6 +255,7 @@ async def delete_customer(customer_id: UUID, principal: Caller, services: Wired,
             OutsideOwnReach,
             ExternalIdTaken,
             InvalidContact,
+            DataRefused,
             InvalidEmail,
             InvalidPhone,
             BadAttribute,

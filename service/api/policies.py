@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal
 from fastapi import Response
 from pydantic import BaseModel, Field
 
+from service.api import quality_policies
 from service.api.deps import Wired
+from service.api.quality_policies import QualityPolicyIn, QualityPolicyOut
 from service.api.routing import Caller, operation, router
 from service.api.schemas import Input, as_json
 from service.domain.access import Reach, Scope
@@ -102,6 +104,7 @@ class PoliciesIn(Input):
     exports: ExportsPolicyIn = Field(default_factory=ExportsPolicyIn)
     quarantine: QuarantinePolicyIn = Field(default_factory=QuarantinePolicyIn)
     signals: SignalsPolicyIn = Field(default_factory=SignalsPolicyIn)
+    quality: QualityPolicyIn = Field(default_factory=QualityPolicyIn)
 
 
 class PrivacyPolicyOut(BaseModel):
@@ -157,6 +160,7 @@ class PoliciesOut(BaseModel):
     exports: ExportsPolicyOut
     quarantine: QuarantinePolicyOut
     signals: SignalsPolicyOut
+    quality: QualityPolicyOut
 
 
 def _shown(policies: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,6 +175,7 @@ def _shown(policies: Mapping[str, Any]) -> dict[str, Any]:
         "exports": asdict(ExportPolicy.of(policies)),
         "quarantine": {"wait_hours": wait_limit(policies) // timedelta(hours=1)},
         "signals": asdict(Thresholds.of(policies)),
+        "quality": quality_policies.shown(policies),
     }
 
 
@@ -193,7 +198,7 @@ async def get_policies(principal: Caller, services: Wired) -> Response:
     **operation(
         "policies.update",
         Scope.TENANT_ADMIN,
-        problems=(TenantReachNeeded,),
+        problems=(TenantReachNeeded, *quality_policies.PROBLEMS),
         requestBody={"content": {"application/json": {"example": {"contact_probes_per_hour": 60}}}},
     ),
 )
@@ -201,9 +206,11 @@ async def change_policies(body: PoliciesIn, principal: Caller, services: Wired) 
     """JSON Merge Patch; it holds from the next request on, for imports from the next file on."""
     if principal.reach is not Reach.TENANT:
         raise TenantReachNeeded
+    await quality_policies.check_rules(body.quality, principal, services)
     changes = body.model_dump(mode="json", exclude_unset=True)
     async with services.uow.begin(principal) as tx:
         policies = await tx.policies.change(changes)
         await tx.journal.audit("policies.update", "tenant", changes=changes)
         await tx.commit()
+    services.verdicts.forget(principal.tenant_id)
     return as_json(_shown(policies))

@@ -44,6 +44,7 @@ from service.domain.quality.mending import MendingService
 from service.domain.quality.ports import QualityTransaction
 from service.domain.quality.scanning import ScanService
 from service.domain.quality.tasks import TaskService
+from service.domain.quality.verdicts import WriteVerdicts
 from service.domain.reveals.ports import RevealsTransaction
 from service.domain.reveals.service import RevealService
 from service.domain.rules.ports import RulesTransaction
@@ -196,5 +197,6 @@ class Services:
     refusals: Refusals
     reveals: RevealService
     quality: ScanService
+    verdicts: WriteVerdicts
     batch_items: int
     region: str

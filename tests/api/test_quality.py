@@ -1,8 +1,12 @@
-"""Scans, findings, scores and their sums over HTTP: what is wrong is found, told in reach, and gone once it is right."""
+"""Scans, findings, scores and sums over HTTP: what is wrong is found, told in reach, and gone once it is right."""
 
+import asyncio
 from typing import Any
 from xml.etree import ElementTree
 
+import orjson
+
+from service.domain.quality.scanning import Follower
 from tests.api.support import Api, Client, in_the_api
 from tests.postgres import TestDatabase
 
@@ -144,3 +148,131 @@ def test_one_scan_at_a_time_and_the_same_key_starts_one(database: TestDatabase) 
         assert (await head.post("/v1/quality/scans", json={})).status_code == 202
 
     in_the_api(database, scenario)
+
+
+async def _policy(head: Client, **quality: Any) -> dict[str, Any]:
+    answer = await head.patch("/v1/policies", json={"quality": quality})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json()["quality"])
+
+
+def test_the_tenant_switches_checks_sets_severities_and_weights(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        customer = await _made(head, **_BAD)
+        await _policy(head, off=["letter-case"], severities={"mixed-alphabets": "error"}, weights={"name": 100})
+        await _scan(world, head)
+        issues = (await _read(head, f"customers/{customer}/quality"))["issues"]
+        assert {one["code"]: one["severity"] for one in issues if one["field"] == "given_name"} == {
+            "mixed-alphabets": "error"
+        }
+        low = (await _read(head, f"customers/{customer}/quality"))["score"]
+        known = await _policy(head, severities={}, off=None, weights=None)
+        assert (known["off"], known["severities"], known["weights"]["name"]) == ([], {}, 30)
+        await _scan(world, head)
+        assert (await _read(head, f"customers/{customer}/quality"))["score"] > low
+        assert "letter-case" in await _codes(head)
+
+    in_the_api(database, scenario)
+
+
+def test_own_checks_speak_the_language_of_rules(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        own = {
+            "code": "vip-without-mail",
+            "title": "No mail.",
+            "rule": 'tags has any ("vip") and not contacts has any (email)',
+        }
+        await _policy(head, own_checks=[own | {"severity": "error", "field": "contacts"}])
+        vip = await _made(head, family_name="Орлова", given_name="Анна", tags=["vip"])
+        await _made(head, family_name="Орлов", given_name="Пётр")
+        await _scan(world, head)
+        found = (await _read(head, "quality/issues", code="own.vip-without-mail"))["items"]
+        assert [(one["customer_id"], one["cause"], one["severity"]) for one in found] == [(vip, "missing", "error")]
+        await head.patch(f"/v1/customers/{vip}", json={"tags": []})
+        await _scan(world, head, "changed")
+        assert await _codes(head, code="own.vip-without-mail") == set()
+        bad = await head.patch("/v1/policies", json={"quality": {"own_checks": [own | {"rule": "size >"}]}})
+        assert (bad.status_code, bad.json()["errors"][0]["pointer"]) == (422, "/quality/own_checks/0/text")
+        twice = await head.patch("/v1/policies", json={"quality": {"own_checks": [own, own]}})
+        assert twice.json()["type"] == "/problems/own-check-twice"
+
+    in_the_api(database, scenario)
+
+
+def test_a_write_is_told_or_refused_as_the_tenant_has_decided(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head, anna = await world.client(), await world.client(reach="own", scopes=("customers:read", "customers:write"))
+        assert "quality_issues" not in (await head.post("/v1/customers", json=_BAD)).json()
+        await _policy(head, on_write="warn")
+        made = await anna.post("/v1/customers", json=_BAD)
+        assert made.status_code == 201, made.text
+        assert {"letter-case", "mixed-alphabets"} <= {one["code"] for one in made.json()["quality_issues"]}
+        assert (made.headers["etag"], "location" in made.headers) == ('"1"', True)
+        mended = await anna.patch(f"/v1/customers/{made.json()['customer_id']}", json={"given_name": "Анна"})
+        assert "mixed-alphabets" not in {one["code"] for one in mended.json()["quality_issues"]}
+        await _policy(head, on_write="refuse", severities={"mixed-alphabets": "error"})
+        refused = await anna.post("/v1/customers", json=_BAD)
+        told = refused.json()
+        assert (refused.status_code, told["type"]) == (422, "/problems/data-refused")
+        assert "/given_name" in {one["pointer"] for one in told["errors"]}
+        assert "Aнна" not in refused.text
+        fine = {"family_name": "Орлова", "given_name": "Анна", "contacts": [{"kind": "phone", "value": "+79161234501"}]}
+        items = [{**fine, "external_ids": [{"external_id": "1"}]}, {**_BAD, "external_ids": [{"external_id": "2"}]}]
+        batch = await anna.post("/v1/customers/batch", json={"items": items})
+        assert [one["outcome"] for one in batch.json()["items"]] == ["created", "refused"]
+        assert (await anna.post("/v1/customers", json=fine)).status_code == 201
+
+    in_the_api(database, scenario)
+
+
+def test_an_import_rejects_rows_with_errors_where_the_tenant_refuses_them(database: TestDatabase) -> None:
+    lines = (
+        "external_id,family_name,given_name,email\n1,Орлова,Анна,a.orlova@yandex.ru\n2,Орлов,Aнтон,b.orlov@yandex.ru\n"
+    )
+
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        await _policy(head, on_import="refuse", severities={"mixed-alphabets": "error"})
+        mapping = {
+            "kind": "customers",
+            "columns": {name: name for name in ("external_id", "family_name", "given_name", "email")},
+        }
+        answer = await head.post(
+            "/v1/imports",
+            files={"file": ("c.csv", lines.encode())},
+            data={"mapping": orjson.dumps(mapping).decode(), "source": "shop"},
+        )
+        assert answer.status_code == 202, answer.text
+        await world.run_jobs()
+        done = (await head.get(f"/v1/imports/{answer.json()['import_id']}")).json()
+        assert (done["state"], done["rows_applied"], done["rows_rejected"]) == ("done", 1, 1), done
+        told = await head.get(f"/v1/imports/{done['import_id']}/rejects")
+        assert "refuses" in told.text
+
+    in_the_api(database, scenario)
+
+
+def test_what_is_written_is_examined_right_after(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head, tenant = await world.client(), world.tenant.tenant_id
+        follower = world.container.follower
+        customer = await _made(head, **_BAD)
+        await _followed(follower, tenant)
+        assert "mixed-alphabets" in await _codes(head)
+        await head.patch(f"/v1/customers/{customer}", json={"given_name": "Анна"})
+        await _followed(follower, tenant)
+        assert "mixed-alphabets" not in await _codes(head)
+        assert await follower.follow(tenant) == 0
+
+    in_the_api(database, scenario)
+
+
+async def _followed(follower: Follower, tenant: int) -> None:
+    """Others' transactions hold the horizon back for a moment."""
+    for _ in range(100):
+        if await follower.follow(tenant):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("nothing to follow")

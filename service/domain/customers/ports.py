@@ -1,14 +1,16 @@
 """What the records of customers need from storage. Every method sees only what the principal reaches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
+from service.domain.access import Principal
 from service.domain.customers.attributes import Attributes
 from service.domain.customers.history import Event, Moved
 from service.domain.customers.model import Contact, ExternalId, Record
 from service.domain.customers.search import Found, Place, Sought
+from service.domain.errors import DomainError
 from service.domain.idempotency import Idempotency
 from service.domain.ports import Journal, Transaction
 
@@ -39,6 +41,16 @@ class Written:
     events: Sequence[Event] = ()
     moved: Moved | None = None
     import_id: UUID | None = None
+
+
+# What a record is refused for before it is written; None lets it through.
+Refuse = Callable[[Written], DomainError | None]
+
+
+class WriteJudge(Protocol):
+    async def refusing(self, principal: Principal, way: Literal["write", "import"]) -> Refuse | None:
+        """How the tenant looks at records before they are written; None where it takes them all."""
+        ...
 
 
 class Customers(Protocol):

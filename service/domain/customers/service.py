@@ -25,7 +25,7 @@ from service.domain.customers.model import (
     merge_patch,
     with_one_primary,
 )
-from service.domain.customers.ports import CustomersTransaction, Stored, Written
+from service.domain.customers.ports import CustomersTransaction, Refuse, Stored, WriteJudge, Written
 from service.domain.errors import DomainError, Precondition, retold, told
 from service.domain.idempotency import Once
 from service.domain.ids import new_id
@@ -69,12 +69,18 @@ class LookupKey:
 
 class CustomerService:
     def __init__(
-        self, uow: UnitOfWork[CustomersTransaction], clock: Clock, lookup: LookupKey, default_region: str = "RU"
+        self,
+        uow: UnitOfWork[CustomersTransaction],
+        clock: Clock,
+        lookup: LookupKey,
+        default_region: str = "RU",
+        judge: WriteJudge | None = None,
     ) -> None:
         self._uow = uow
         self._clock = clock
         self._lookup = lookup
         self._region = default_region
+        self._judge = judge
 
     async def create(
         self, principal: Principal, draft: Draft, once: Once | None = None, *, alone: bool = False
@@ -85,6 +91,7 @@ class CustomerService:
         come at the same moment, the second one sees the first.
         """
         written = self._fresh(draft, principal)
+        _let_through(await self._refusing(principal), written)
         telling = [one.lookup for one in written.contacts or () if one.form.kind in TELLING] if alone else []
         async with self._uow.begin(principal) as tx:
             if known := await tx.idempotency.recall(once):
@@ -104,6 +111,7 @@ class CustomerService:
 
     async def change(self, principal: Principal, customer_id: UUID, draft: Draft, expected: int | None) -> None:
         """Change the named fields of a record. `expected` is the version the caller has read, if he says so."""
+        refuse = await self._refusing(principal)
         async with self._uow.begin(principal) as tx:
             stored = (await tx.customers.lock([customer_id])).get(customer_id)
             if stored is None:
@@ -111,7 +119,9 @@ class CustomerService:
             if expected is not None and stored.version != expected:
                 raise Precondition(current_version=stored.version)
             await self._conform(tx, draft)
-            if await tx.customers.replace([self._changed(stored, draft, principal)]):
+            written = self._changed(stored, draft, principal)
+            _let_through(refuse, written)
+            if await tx.customers.replace([written]):
                 raise ExternalIdTaken
             await tx.journal.changed("customer", "updated", customer_id, customer_id)
             await tx.journal.audit("customers.update", "customer", customer_id, fields=sorted(draft.changes))
@@ -135,10 +145,11 @@ class CustomerService:
 
         With `atomic`, one refused item refuses all, and nothing is written.
         """
+        refuse = await self._refusing(principal)
         async with self._uow.begin(principal, timeout_ms=60_000) as tx:
             if known := await tx.idempotency.recall(once):
                 return [_recalled(index, item) for index, item in enumerate(known)]
-            plan = await self._plan(tx, principal, drafts)
+            plan = await self._plan(tx, principal, drafts, refuse)
             taken: set[UUID] = set()
             for outcome, write in (("created", tx.customers.insert), ("updated", tx.customers.replace)):
                 chosen = [written for item, written in plan if written and item.outcome == outcome]
@@ -180,7 +191,11 @@ class CustomerService:
         )
 
     async def _plan(
-        self, tx: CustomersTransaction, principal: Principal, drafts: Sequence[Draft | DomainError]
+        self,
+        tx: CustomersTransaction,
+        principal: Principal,
+        drafts: Sequence[Draft | DomainError],
+        refuse: Refuse | None,
     ) -> list[tuple[ItemResult, Written | None]]:
         ids = [one for draft in drafts if isinstance(draft, Draft) for one in draft.external_ids]
         definitions = await _definitions(tx, [draft for draft in drafts if isinstance(draft, Draft)])
@@ -197,12 +212,16 @@ class CustomerService:
                 if stored is None and (earlier := next((one for one in draft.external_ids if one in fresh), None)):
                     raise RepeatedInBatch(external_id=earlier.external_id)
                 written = self._changed(stored, draft, principal) if stored else self._fresh(draft, principal)
+                _let_through(refuse, written)
                 fresh.update(dict.fromkeys(draft.external_ids, written))
                 outcome = "updated" if stored else "created"
                 plan.append((ItemResult(index=index, outcome=outcome, customer_id=written.customer_id), written))
             except DomainError as problem:
                 plan.append((ItemResult(index=index, outcome="refused", problem=problem), None))
         return plan
+
+    async def _refusing(self, principal: Principal) -> Refuse | None:
+        return await self._judge.refusing(principal, "write") if self._judge else None
 
     def _fresh(self, draft: Draft, principal: Principal) -> Written:
         record = checked(Record(**{k: v for k, v in draft.changes.items() if v is not None}), principal)
@@ -233,6 +252,13 @@ class CustomerService:
         if draft.contacts is None:
             return None
         return with_one_primary([self.contact(given, record.country) for given in draft.contacts])
+
+
+def _let_through(refuse: Refuse | None, written: Written) -> None:
+    """Raises what the tenant refuses the record for."""
+    problem = refuse(written) if refuse else None
+    if problem is not None:
+        raise problem
 
 
 async def _definitions(tx: CustomersTransaction, drafts: Sequence[Draft]) -> Definitions:

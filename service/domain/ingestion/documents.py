@@ -14,6 +14,7 @@ from service.domain.ingestion.faults import Reject, Violation
 from service.domain.ingestion.rows import Order, OrderLine
 
 DIFFERENT = {
+    "data-refused": "The row holds an error for which the tenant refuses it.",
     "customer-differs": "Earlier lines of this order name another customer.",
     "currency-differs": "Earlier lines of this order are in another currency.",
     "external-id-taken": "The customer's number belongs to a record out of the importer's reach.",

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from service.domain.access import Principal, Reach
 from service.domain.customers.model import ExternalId, Record, as_mapping, checked, merge_patch, with_one_primary
-from service.domain.customers.ports import Written
+from service.domain.customers.ports import WriteJudge, Written
 from service.domain.customers.service import Draft, LookupKey, begun, gone_on
 from service.domain.errors import Conflict, DomainError, NotFound, Unavailable
 from service.domain.idempotency import Once
@@ -109,6 +109,7 @@ class IngestionService:
         scanner: Scanner,
         region: str,
         chunk_rows: int,
+        judge: WriteJudge | None = None,
     ) -> None:
         self._uow = uow
         self._clock = clock
@@ -117,6 +118,7 @@ class IngestionService:
         self._quarantine = Quarantine(uow, clock, scanner)
         self._region = region
         self._chunk_rows = chunk_rows
+        self._judge = judge
 
     async def accept(self, principal: Principal, upload: Upload, once: Once | None = None) -> UUID:
         """Take a file in and queue its import. What its first rows show to be wrong is refused at once.
@@ -330,6 +332,7 @@ class IngestionService:
     async def _apply_customers(
         self, tx: IngestionTransaction, principal: Principal, run: ImportRun, rows: Sequence[CustomerRow]
     ) -> Applied:
+        refuse = await self._judge.refusing(principal, "import") if self._judge else None
         staff, channels = await tx.loading.placing()
         source, origin, now = run.source, f"import {run.import_id}", self._clock.now()
         owners = await tx.customers.owners_of([ExternalId(source=source, external_id=r.external_id) for r in rows])
@@ -364,6 +367,9 @@ class IngestionService:
                     external_ids=draft.external_ids,
                     import_id=run.import_id,
                 )
+            if refuse and (problem := refuse(written)):
+                rejects.append(people.rejected(row, str(problem.extra["pointer"]).strip("/"), problem.code))
+                continue
             shelf[row.external_id] = written
         if fresh:
             taken = await tx.customers.insert(list(fresh.values()))

@@ -1,4 +1,4 @@
-"""What a tenant has decided about the quality of its data: which checks count and how much, and what a write may hold."""
+"""What a tenant has decided about its data: which checks count and how much, and what a write may hold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +17,11 @@ OWN_CHECK = "own."
 class DataRefused(Rejected):
     code = "data-refused"
     title = "The tenant refuses records with errors like these; the answer names each field."
+
+
+class OwnCheckTwice(Rejected):
+    code = "own-check-twice"
+    title = "Two of the own checks have the same code."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,6 @@ class Here:
 
     time_zone: str
     currency: str
-    scanned_on: date | None
 
 
 class Examiner(Protocol):
@@ -65,6 +64,10 @@ class QualityScanning(Protocol):
     """Reads records with their contacts in clear, and keeps what was found; within the principal's reach."""
 
     async def here(self) -> Here: ...
+
+    async def scanned_on(self) -> date | None:
+        """When the whole base was last looked through by night."""
+        ...
 
     async def add_scan(self, scan_id: UUID, job_id: UUID, scope: str) -> None: ...
 

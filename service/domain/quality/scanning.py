@@ -1,8 +1,8 @@
 """The base is looked through: all of it as a job, and what has changed right after it has.
 
-Reading, examining and keeping are apart: nothing is open while records are examined, and what was found is kept in short
-transactions, so that no writer waits. What has changed meanwhile is not kept but examined anew. A scan that was killed
-goes on behind its watermark.
+Reading, examining and keeping are apart: nothing is open while records are examined, and what was found is kept in
+short transactions, so that no writer waits. What has changed meanwhile is not kept but examined anew. A scan that was
+killed goes on behind its watermark.
 """
 
 import asyncio
@@ -228,14 +228,26 @@ class ScanService:
 async def _own_found(tx: ScanTransaction, sight: Sight, ids: Sequence[UUID]) -> list[Found]:
     found: list[Found] = []
     for check, asked in sight.own:
-        for customer_id in await tx.quality_scanning.own_found(asked, ids) if ids else ():
-            found.append(
-                Found(
-                    str(customer_id), check.code, check.field, None, check.cause.value, check.severity.value, 1.0, None,
-                    b"", "rule", None, None,
-                )
-            )  # fmt: skip
+        meant = await tx.quality_scanning.own_found(asked, ids) if ids else ()
+        found += [_own(check, customer_id) for customer_id in meant]
     return found
+
+
+def _own(check: OwnCheck, customer_id: UUID) -> Found:
+    return Found(
+        customer_id=str(customer_id),
+        code=check.code,
+        field=check.field,
+        detail_id=None,
+        cause=check.cause.value,
+        severity=check.severity.value,
+        confidence=1.0,
+        proposal=None,
+        value_hash=b"",
+        source="rule",
+        import_id=None,
+        author_id=None,
+    )
 
 
 def system(tenant_id: int) -> Principal:
@@ -280,10 +292,10 @@ class Follower:
         """Once the night has come to the tenant, look through all of it; whether it did."""
         principal = system(tenant_id)
         async with self._uow.begin(principal) as tx:
-            here = await tx.quality_scanning.here()
+            here, scanned_on = await tx.quality_scanning.here(), await tx.quality_scanning.scanned_on()
             policy = QualityPolicy.of(await tx.policies.read())
         now = self._clock.now().astimezone(ZoneInfo(here.time_zone))
-        if not policy.nightly or now.hour < _NIGHT_ENDS_AT or here.scanned_on == now.date():
+        if not policy.nightly or now.hour < _NIGHT_ENDS_AT or scanned_on == now.date():
             return False
         async with self._uow.begin(principal) as tx:
             first = await tx.quality_scanning.asked_for(now.date())
