@@ -161,12 +161,12 @@ async def _ask(cell: Cell, client: Client | httpx.AsyncClient, cast: Cast, param
     path = re.sub(r"{(\w+)}", lambda match: named.get(match[1]) or secrets.token_hex(8), path)
     if row.operation == "imports.create":
         return await client.request(method, path, files={"file": ("new.csv", a_file("new"))})
+    if row.operation == "segments.upload_members":
+        return await client.request(method, path, files={"file": ("ids.csv", own["customer_id"].encode())})
     if row.operation == "tokens.revoke" and isinstance(client, Client):
         client = Client(client._transport, client.principal, token_of(client.principal))
     options: dict[str, Any] = {"params": _QUERY.get(row.operation, lambda _: {})(params)}
     body = _body(row, params, cast, cell.caller, own)
-    if row.operation == "segments.upload_members":
-        return await client.request(method, path, files={"file": ("ids.csv", own["customer_id"].encode())})
     if row.operation == "deputies.create":
         body |= {"owner_id": (await cast.fresh("deputy", cell.caller))["owner_id"]}
         body |= {"deputy_id": (await cast.fresh("deputy", cell.caller))["owner_id"]}
