@@ -67,7 +67,7 @@ _BEFORE_LEAVING = (
     does.RESTRICT, does.DROP, does.LEAD,
 )  # fmt: skip
 _LINKS_BACK = (does.UNLINK, does.UNMARK, does.RESTORE_LINKS, does.RESTORE_MARKS)
-_REST_BACK = (does.RESTORE_CANARIES, does.RESTORE_OWNERSHIPS, does.RESTORE_FINDINGS, does.RESTORE_STATE)
+_REST_BACK = (does.RESTORE_CANARIES, does.RESTORE_OWNERSHIPS, does.RESTORE_FINDINGS)
 
 
 class PgMerging:
@@ -144,11 +144,12 @@ class PgMerging:
         await self._name_again(others)
         return report | {"stayed": {row["what"]: row["count"] for row in stayed if row["count"]}}
 
-    async def mark_undone(self, merge: Merge, report: Mapping[str, Any]) -> None:
+    async def finish_undo(self, merge: Merge, report: Mapping[str, Any], *, status_back: bool) -> None:
         told = {name: report[name] for name in ("gone", "stayed")}
         told |= {"fields": [one["field"] for one in report["fields"]]}
         told |= {name: len(report[name]) for name in ("contacts", "external_ids")}
         async with self._session.as_role(MERGER):
+            await self._run(does.RESTORE_STATE, **_values(merge), status_back=status_back)
             await self._run(does.FORGET, merge_id=merge.merge_id)
             staff_id = self._session.principal.staff_id
             await self._run(does.UNDONE, merge_id=merge.merge_id, staff_id=staff_id, report=told)

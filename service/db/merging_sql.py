@@ -224,7 +224,7 @@ RESTORE_MEMBERS = _restore(
         WHERE e.segment_id = b.segment_id) ELSE b.left_at END""",
 )
 RESTORE_STATE = sql(f"""
-    UPDATE customers t SET status_at = CASE WHEN t.status = a.status THEN b.status_at ELSE t.status_at END,
+    UPDATE customers t SET status_at = CASE WHEN :status_back::boolean THEN b.status_at ELSE t.status_at END,
         restricted_at = CASE WHEN t.restricted_at IS NOT DISTINCT FROM a.restricted_at THEN b.restricted_at
                         ELSE t.restricted_at END
     FROM {imaged("customers")} b, {imaged("customers", "after")} a

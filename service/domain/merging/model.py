@@ -139,6 +139,11 @@ def value_of(record: Record, unit: str) -> Value:
     return getattr(record, unit)
 
 
+def same(one: Value, other: Value) -> bool:
+    """Whether two values are the same to the letter: in Python, but not in JSON, 1 equals true."""
+    return repr(one) == repr(other)
+
+
 def is_filled(record: Record, unit: str) -> bool:
     if unit.startswith(ATTRIBUTE):
         return unit.removeprefix(ATTRIBUTE) in record.attributes

@@ -80,8 +80,8 @@ class Merging(Protocol):
         """The other records again, with what hung on them; says what could not be as it was."""
         ...
 
-    async def mark_undone(self, merge: Merge, report: Mapping[str, Any]) -> None:
-        """The images go."""
+    async def finish_undo(self, merge: Merge, report: Mapping[str, Any], *, status_back: bool) -> None:
+        """Once the survivor is rewritten: since when it has its status is as it was; the images go."""
         ...
 
     async def led_to(self, old_id: UUID) -> UUID | None:

@@ -101,7 +101,7 @@ class MergingService:
             today = self._clock.today(principal.time_zone)
             await tx.totals.refresh(merge.all_ids, today, source=_SOURCE)
             report = {"fields": [asdict(one) for one in back.conflicts], **found}
-            await tx.merging.mark_undone(merge, report)
+            await tx.merging.finish_undo(merge, report, status_back=back.status_back)
             await _tell(tx, merge, "unmerged")
             await tx.journal.audit(
                 "merges.undo",

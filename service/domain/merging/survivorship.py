@@ -28,6 +28,7 @@ from service.domain.merging.model import (
     fullness,
     is_filled,
     parts,
+    same,
     told_value,
     units,
     value_of,
@@ -70,7 +71,8 @@ def decide(candidates: Sequence[Candidate], survivor: Candidate, order: MergeOrd
         if unit not in known:
             raise BadSurvivorship("There is no such field in these records.", pointer=f"/fields/{unit}")
         _check(unit, wish, candidates)
-    return [_decided(unit, candidates, survivor, order) for unit in found]
+    decisions = [_decided(unit, candidates, survivor, order) for unit in found]
+    return [_of_a_buyer(one, candidates) if one.unit == "status" else one for one in decisions]
 
 
 def merged(survivor: Candidate, decisions: Sequence[Decision]) -> Record:
@@ -88,10 +90,13 @@ def provenance_of(survivor: Candidate, candidates: Sequence[Candidate], decision
     own = dict(known.fields or {})
     for one in decisions:
         source = by_id.get(one.taken_from or survivor.customer_id)
-        if source is None or source is survivor or value_of(survivor.record, one.unit) == one.value:
+        if source is None or source is survivor or same(value_of(survivor.record, one.unit), one.value):
             continue
         if one.unit not in ("status", "curator"):
-            own |= dict.fromkeys(parts(one.unit), source.origin(one.unit))
+            origin = source.origin(one.unit)
+            # Provenance is kept in whole seconds; what is implied is not.
+            whole = replace(origin, set_at=origin.set_at and origin.set_at.replace(microsecond=0))
+            own |= dict.fromkeys(parts(one.unit), whole)
     return replace(known, fields=own) if own else known
 
 
@@ -120,6 +125,12 @@ def _decided(unit: str, candidates: Sequence[Candidate], survivor: Candidate, or
     if unit == "place":
         value = _completed(value, [value_of(one.record, unit) for one in ranked[1:]])
     return Decision(unit=unit, value=value, taken_from=ranked[0].customer_id, rule=rule, differs=differs)
+
+
+def _of_a_buyer(status: Decision, candidates: Sequence[Candidate]) -> Decision:
+    """Who has a counted order is no prospect, whatever was chosen."""
+    bought = any(one.orders for one in candidates)
+    return replace(status, value="customer") if bought and status.value == "prospect" else status
 
 
 def _ranking(
@@ -164,7 +175,5 @@ def _completed(place: Sequence[str | None], others: Sequence[Sequence[str | None
 
 
 def _comparable(value: Value) -> Any:
-    """Something that can stand in a set: lists without their order, other containers by their text."""
-    if isinstance(value, list):
-        return tuple(sorted(map(str, value)))
-    return str(value) if isinstance(value, dict) else value
+    """Something that can stand in a set: lists without their order."""
+    return tuple(sorted(map(str, value))) if isinstance(value, list) else repr(value)

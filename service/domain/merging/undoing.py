@@ -11,7 +11,7 @@ from typing import Any
 
 from service.domain.customers.model import Record
 from service.domain.customers.provenance import Provenance, restored
-from service.domain.merging.model import LISTS, Candidate, parts, told_value, units, value_of, with_value
+from service.domain.merging.model import LISTS, Candidate, parts, same, told_value, units, value_of, with_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,7 @@ class TakenBack:
     record: Record
     provenance: Provenance
     conflicts: Sequence[Conflict]
+    status_back: bool
 
 
 def taken_back(before: Candidate, after: Candidate, now: Candidate) -> TakenBack:
@@ -40,23 +41,27 @@ def taken_back(before: Candidate, after: Candidate, now: Candidate) -> TakenBack
     origins = dict(known.fields or {})
     for unit in units((before.record, after.record, now.record)):
         old, new, present = (value_of(one.record, unit) for one in (before, after, now))
-        if old == new:
+        if same(old, new):
             continue
-        if unit in LISTS:
-            record = with_value(record, unit, _list_back(old, new, present))
-        elif present == new:
-            record = with_value(record, unit, old)
-            for part in parts(unit):
-                origins[part] = was.of(part)
-        elif present != old:
+        back = _list_back(old, new, present) if unit in LISTS else old
+        if same(present, new) or unit in LISTS:
+            record = with_value(record, unit, back)
+            if same(back, old):
+                origins |= {part: was.of(part) for part in parts(unit)}
+        elif not same(present, old):
             told = (told_value(one.record, unit) for one in (before, after, now))
             conflicts.append(Conflict(field=unit, **dict(zip(("before", "merged", "now"), told, strict=True))))
     fields = {part: origin for part, origin in origins.items() if origin != known.origin}
-    return TakenBack(record=record, provenance=replace(known, fields=fields), conflicts=tuple(conflicts))
+    return TakenBack(
+        record=record,
+        provenance=replace(known, fields=fields),
+        conflicts=tuple(conflicts),
+        status_back=before.record.status != after.record.status == now.record.status,
+    )
 
 
 def _list_back(old: Sequence[str], new: Sequence[str], present: Sequence[str]) -> list[str]:
-    kept = [word for word in present if word not in new or word in old]
-    if set(kept) == set(old) and present == new:
+    if present == new:
         return list(old)
+    kept = [word for word in present if word not in new or word in old]
     return kept + [word for word in old if word not in new and word not in kept]
