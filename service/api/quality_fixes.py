@@ -246,7 +246,9 @@ async def reopen(issue_id: UUID, principal: Caller, services: Wired) -> Response
             BadIdempotencyKey,
             *RULE_PROBLEMS,
         ),
-        requestBody=_example({"codes": ["email-domain-typo"], "min_confidence": 0.9, "dry_run": True}),
+        requestBody=_example(
+            {"issue_ids": ["019377a4-6c00-7000-8000-000000000001"], "min_confidence": 0.9, "dry_run": False}
+        ),
     ),
 )
 async def fix_many(body: ManyIn, principal: Caller, services: Wired, once: OnceKey) -> Response:

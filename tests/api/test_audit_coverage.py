@@ -14,7 +14,9 @@ from tests.postgres import TestDatabase
 from tests.support import a_tenant
 
 # They change nothing and show nothing in clear, though they are no GET: what is asked stands in the body.
-_ONLY_READ = {"customers.search", "segments.explain", "segments.overlap", "segments.parse", "segments.preview"}
+_ONLY_READ = {"customers.search", "quality.check"} | {
+    f"segments.{name}" for name in ("explain", "overlap", "parse", "preview")
+}
 # A GET that shows contacts, or what may hold some, in clear.
 _CLEAR = {"customers.access_report", "exports.file", "imports.rejects", "audit.list"}
 _COUNT = "SELECT count(*) FROM audit WHERE tenant_id = $1 AND outcome = 'done'"

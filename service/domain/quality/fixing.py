@@ -236,7 +236,7 @@ def _told(one: Detail) -> dict[str, str]:
 
 
 def _only_ranked(one: Swap) -> bool:
-    """Whether only its being primary has changed, or nothing that people could see."""
+    """Whether only its being primary has changed."""
     return one.before is not None and one.after is not None and one.before.value == one.after.value
 
 
@@ -252,6 +252,8 @@ def _exchanged(details: tuple[Detail, ...], change: Change, author: Author) -> t
     if change.after is None:
         return others
     form, lookup = _read(author, old.kind, change.after)
+    if form.value == old.value:
+        return details
     if any(one.kind == old.kind and one.normal == form.normal for one in others):
         return others
     new = replace(
