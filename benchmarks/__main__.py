@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from benchmarks import (
     abc_rows,
     batch_rows,
+    duplicate_rows,
     export_rows,
     http_rows,
     import_rows,
@@ -34,6 +35,7 @@ ROWS: Sequence[Row] = (
     *abc_rows.ROWS,
     *preview_rows.ROWS,
     *segment_rows.ROWS,
+    *duplicate_rows.ROWS,
     *quality_rows.ROWS,
 )
 LATEST = Path(__file__).with_name("latest.json")

@@ -52,7 +52,7 @@ def febrl(number: int) -> TruthSet:
     return TruthSet(
         name=f"febrl {number}",
         profiles=[_febrl(row) for row in rows],
-        pairs=_within([row["rec_id"].split("-")[1] for row in rows]),
+        pairs=within([row["rec_id"].split("-")[1] for row in rows]),
     )
 
 
@@ -83,7 +83,7 @@ def fake_1000() -> TruthSet:
             )
             for row in rows
         ],
-        pairs=_within([row["cluster"] for row in rows]),
+        pairs=within([row["cluster"] for row in rows]),
     )
 
 
@@ -95,7 +95,7 @@ def russian() -> TruthSet:
     return TruthSet(
         name="russian",
         profiles=[_russian(row) for row in rows],
-        pairs=_within(entities),
+        pairs=within(entities),
         forbidden=frozenset(_relatives(entities, [truth[row["№"]]["hard_negative"] for row in rows])),
     )
 
@@ -171,7 +171,7 @@ def _rows(name: str, delimiter: str = ",") -> Iterator[dict[str, str]]:
         yield from csv.DictReader(file, delimiter=delimiter)
 
 
-def _within(entities: Sequence[str]) -> frozenset[Pair]:
+def within(entities: Sequence[str]) -> frozenset[Pair]:
     members: dict[str, list[int]] = {}
     for number, entity in enumerate(entities):
         members.setdefault(entity, []).append(number)
