@@ -22,7 +22,6 @@ from service.domain.rules.model import Orders, Share
 from service.domain.rules.printing import printed
 
 routes = router("segments")
-_NOT_YET: list[str] = []
 
 
 class FieldOut(BaseModel):
@@ -51,7 +50,6 @@ class FieldsOut(BaseModel):
     fields: list[FieldOut]
     clauses: list[ClauseKindOut]
     filters: list[str] = Field(description="What narrows the orders of a clause, in brackets.")
-    not_yet: list[str]
 
 
 class PreviewOut(BaseModel):
@@ -161,7 +159,7 @@ async def rule_fields(principal: Caller, services: Wired) -> Response:
         | {"values": seen.get(one.name, [])}
         for one in fields
     ]
-    return as_json({"fields": shown, "clauses": _CLAUSES, "filters": _FILTERS, "not_yet": _NOT_YET})
+    return as_json({"fields": shown, "clauses": _CLAUSES, "filters": _FILTERS})
 
 
 @routes.post(
