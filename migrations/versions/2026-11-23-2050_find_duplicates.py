@@ -63,21 +63,17 @@ CREATE TABLE never_merge (
 CREATE INDEX ix_never_merge_tenant_id_second_id ON never_merge (tenant_id, second_id);
 CREATE TABLE linkage_models (
     tenant_id INTEGER NOT NULL,
-    kind TEXT COLLATE "C" NOT NULL,
     version INTEGER DEFAULT 1 NOT NULL,
     model JSONB NOT NULL,
     records BIGINT NOT NULL,
     learnt_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT pk_linkage_models PRIMARY KEY (tenant_id, kind),
-    CONSTRAINT fk_linkage_models_tenants_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (tenant_id),
-    CONSTRAINT ck_linkage_models_kind CHECK (kind IN ('person', 'organisation'))
+    CONSTRAINT pk_linkage_models PRIMARY KEY (tenant_id),
+    CONSTRAINT fk_linkage_models_tenants_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (tenant_id)
 );
 CREATE TABLE linkage_progress (
     tenant_id INTEGER NOT NULL,
     xid BIGINT DEFAULT 0 NOT NULL,
     change_id BIGINT DEFAULT 0 NOT NULL,
-    scan_id UUID,
-    scanned_to UUID,
     matched_at TIMESTAMP WITH TIME ZONE,
     scanned_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT pk_linkage_progress PRIMARY KEY (tenant_id),

@@ -4,8 +4,9 @@ Who is held out of a tenant by another round goes away, or waits. A key that ver
 is passed over.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -15,7 +16,7 @@ from service.db.statement import sql
 from service.domain.duplicates.grouping import Edge
 from service.domain.duplicates.model import Found, Surroundings
 from service.domain.duplicates.ports import Begun, Changed, Place
-from service.domain.linkage.model import DEFAULT, Model
+from service.domain.linkage.model import DEFAULT
 from service.domain.linkage.profile import Profile, profile
 
 LINKAGE = "clientbase_linkage"
@@ -25,9 +26,10 @@ _PHONES, _REQUISITES = ("phone", "messenger"), ("inn", "ogrn", "iban", "vat", "a
 _HOLD = "hashtextextended('duplicates ' || :tenant::int, 0)"
 _BEGIN = """
     SELECT {hold}, (pg_snapshot_xmin(pg_current_snapshot())::text)::bigint AS horizon,
-        coalesce(p.xid, 0) AS xid, coalesce(p.change_id, 0) AS change_id,
-        (SELECT json_object_agg(m.kind, m.model)::jsonb FROM linkage_models m WHERE m.tenant_id = :tenant) AS models
+        coalesce(p.xid, 0) AS xid, coalesce(p.change_id, 0) AS change_id, p.scanned_at IS NOT NULL AS scanned,
+        coalesce(m.version, 0) AS model_version
     FROM (SELECT) one LEFT JOIN linkage_progress p ON p.tenant_id = :tenant
+    LEFT JOIN linkage_models m ON m.tenant_id = :tenant
 """
 _TRY = sql(_BEGIN.format(hold=f"pg_try_advisory_xact_lock({_HOLD}) AS mine"))
 _WAIT = sql(f"SELECT pg_advisory_xact_lock({_HOLD})")
@@ -39,14 +41,15 @@ _CHANGED = sql("""
         AND c.xid < :horizon::bigint
     ORDER BY c.xid, c.change_id LIMIT :limit
 """)
-_PROFILES = sql("""
+_MODEL = sql("SELECT model FROM linkage_models WHERE tenant_id = :tenant")
+PROFILE = """
     SELECT c.customer_id, c.kind, c.family_name, c.given_name, c.patronymic, c.legal_name, c.trade_name, c.city,
         c.postal_code, c.birth_date, c.birth_year_known,
         (SELECT array_agg(d.kind || ':' || d.normal) FROM contact_details d
          WHERE d.tenant_id = c.tenant_id AND d.customer_id = c.customer_id AND d.verdict <> 'invalid') AS contacts
-    FROM customers c
-    WHERE c.tenant_id = :tenant AND c.customer_id = ANY (:ids::uuid[]) AND c.erased_at IS NULL
-""")
+    FROM customers c WHERE c.tenant_id = :tenant AND c.erased_at IS NULL
+"""
+_PROFILES = sql(f"{PROFILE} AND c.customer_id = ANY (:ids::uuid[])")
 _REKEY = sql("""
     WITH given AS (SELECT u.customer_id, u.key FROM unnest(:owners::uuid[], :keys::bigint[]) AS u (customer_id, key)),
     had AS (
@@ -78,17 +81,15 @@ _CANDIDATES = sql(f"""
         ) x
     ) found
     CROSS JOIN LATERAL unnest(found.ids) AS o (customer_id)
-    WHERE cardinality(found.ids) BETWEEN 2 AND {MOST_ALIKE}
-        AND CASE WHEN :earlier::boolean THEN o.customer_id < g.customer_id ELSE o.customer_id <> g.customer_id END
+    WHERE cardinality(found.ids) BETWEEN 2 AND {MOST_ALIKE} AND o.customer_id <> g.customer_id
 """)
-_REPLACE = sql("""
+_REPLACE = """
     WITH given AS (
         SELECT * FROM unnest(:firsts::uuid[], :seconds::uuid[], :weights::real[], :probabilities::real[],
             :waterfalls::text[]) AS u (first_id, second_id, weight, probability, waterfall)
     ), gone AS (
         DELETE FROM duplicate_pairs p
-        WHERE p.tenant_id = :tenant
-            AND (p.second_id = ANY (:ids::uuid[]) OR NOT :earlier::boolean AND p.first_id = ANY (:ids::uuid[]))
+        WHERE p.tenant_id = :tenant AND {which}
             AND NOT EXISTS (SELECT FROM given g WHERE g.first_id = p.first_id AND g.second_id = p.second_id)
         RETURNING first_id, second_id
     ), come AS (
@@ -100,7 +101,9 @@ _REPLACE = sql("""
         RETURNING first_id, second_id
     )
     SELECT first_id, second_id FROM gone UNION ALL SELECT first_id, second_id FROM come
-""")
+"""
+_REPLACE_OF = sql(_REPLACE.format(which="(p.first_id = ANY (:ids::uuid[]) OR p.second_id = ANY (:ids::uuid[]))"))
+_REPLACE_RANGE = sql(_REPLACE.format(which="p.first_id > :after::uuid AND p.first_id <= :to::uuid"))
 # All that hangs together with the touched records, by pairs or by the cluster they were in.
 _MEMBERS = sql("""
     WITH RECURSIVE seeds AS (
@@ -142,18 +145,26 @@ _PROCEED = sql("""
     SET xid = excluded.xid, change_id = excluded.change_id, matched_at = excluded.matched_at
 """)
 
-_SIZE = sql("SELECT count(*) FROM customers WHERE tenant_id = :tenant")
-_RECORDS = sql("""
-    SELECT customer_id FROM customers
-    WHERE tenant_id = :tenant AND (:after::uuid IS NULL OR customer_id > :after::uuid)
-    ORDER BY customer_id LIMIT :limit
+_SIZE = sql("SELECT count(*) FROM customers WHERE tenant_id = :tenant AND erased_at IS NULL")
+_EVERYONE = sql(f"{PROFILE} ORDER BY c.customer_id")
+_KEEP_RECORDS = sql("""
+    INSERT INTO linkage_records (tenant_id, customer_id, keys)
+    SELECT :tenant, u.customer_id, array_agg(DISTINCT u.key)
+    FROM unnest(:owners::uuid[], :keys::bigint[]) AS u (customer_id, key) GROUP BY u.customer_id
+    ON CONFLICT DO NOTHING
 """)
-_SCANNED_TO = sql("SELECT scanned_to FROM linkage_progress WHERE tenant_id = :tenant AND scan_id = :job_id")
-_SCANNED = sql("""
-    INSERT INTO linkage_progress AS p (tenant_id, scan_id, scanned_to) VALUES (:tenant, :job_id, :to)
-    ON CONFLICT (tenant_id) DO UPDATE SET scan_id = excluded.scan_id, scanned_to = excluded.scanned_to,
-        scanned_at = CASE WHEN excluded.scanned_to IS NULL THEN now() ELSE p.scanned_at END
+# In the order of the index, which grows at its end then.
+_SPREAD = sql("""
+    INSERT INTO linkage_keys (tenant_id, key, customer_id)
+    SELECT :tenant, k.key, r.customer_id FROM linkage_records r CROSS JOIN LATERAL unnest(r.keys) AS k (key)
+    WHERE r.tenant_id = :tenant ORDER BY k.key, r.customer_id ON CONFLICT DO NOTHING
 """)
+_KEEP_MODEL = sql("""
+    INSERT INTO linkage_models AS m (tenant_id, model, records) VALUES (:tenant, :model, :records)
+    ON CONFLICT (tenant_id) DO UPDATE
+    SET model = excluded.model, records = excluded.records, version = m.version + 1, learnt_at = now()
+""")
+_SCANNED = sql("UPDATE linkage_progress SET scanned_at = now() WHERE tenant_id = :tenant")
 
 
 class PgMatching:
@@ -172,7 +183,8 @@ class PgMatching:
         return Begun(
             place=(row["xid"], row["change_id"]),
             horizon=int(row["horizon"]),
-            models={kind: Model.of(stored) for kind, stored in (row["models"] or {}).items()},
+            model_version=row["model_version"],
+            scanned=row["scanned"],
         )
 
     async def changed(self, begun: Begun, limit: int) -> Changed:
@@ -191,23 +203,16 @@ class PgMatching:
     async def rekey(self, customer_ids: Collection[UUID], keys: Mapping[UUID, Collection[int]]) -> None:
         await self._session.execute(_REKEY, ids=sorted(customer_ids), **_flat(keys))
 
-    async def candidates(self, keys: Mapping[UUID, Collection[int]], *, earlier: bool) -> Sequence[tuple[UUID, UUID]]:
-        rows = await self._session.fetch(_CANDIDATES, earlier=earlier, **_flat(keys))
+    async def model(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = await self._session.fetchval(_MODEL)
+        return found
+
+    async def candidates(self, keys: Mapping[UUID, Collection[int]]) -> Sequence[tuple[UUID, UUID]]:
+        rows = await self._session.fetch(_CANDIDATES, **_flat(keys))
         return [(row["one"], row["other"]) for row in rows]
 
-    async def replace_pairs(
-        self, customer_ids: Collection[UUID], found: Sequence[Found], *, earlier: bool
-    ) -> set[UUID]:
-        rows = await self._session.fetch(
-            _REPLACE,
-            ids=sorted(customer_ids),
-            earlier=earlier,
-            firsts=[one.first_id for one in found],
-            seconds=[one.second_id for one in found],
-            weights=[one.weight for one in found],
-            probabilities=[one.probability for one in found],
-            waterfalls=[orjson.dumps(one.waterfall).decode() for one in found],
-        )
+    async def replace_pairs(self, customer_ids: Collection[UUID], found: Sequence[Found]) -> set[UUID]:
+        rows = await self._session.fetch(_REPLACE_OF, ids=sorted(customer_ids), **_columns(found))
         return {one for row in rows for one in row.values()}
 
     async def surroundings(self, customer_ids: Collection[UUID]) -> Surroundings:
@@ -229,18 +234,36 @@ class PgMatching:
     async def proceed(self, place: Place) -> None:
         await self._session.execute(_PROCEED, xid=place[0], change_id=place[1])
 
+
+class PgScanning:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
     async def size(self) -> int:
         return int(await self._session.fetchval(_SIZE))
 
-    async def records(self, after: UUID | None, limit: int) -> Sequence[UUID]:
-        return [row["customer_id"] for row in await self._session.fetch(_RECORDS, after=after, limit=limit)]
+    def everyone(self) -> AsyncIterator[Sequence[Row]]:
+        return self._session.stream(_EVERYONE, batch=2_000)
 
-    async def scanned_to(self, job_id: UUID) -> UUID | None:
-        found: UUID | None = await self._session.fetchval(_SCANNED_TO, job_id=job_id)
-        return found
+    def read(self, rows: Sequence[Row]) -> list[tuple[UUID, Profile]]:
+        return [(row["customer_id"], profile_of(row)) for row in rows]
 
-    async def scanned(self, job_id: UUID, to: UUID | None) -> None:
-        await self._session.execute(_SCANNED, job_id=job_id, to=to)
+    async def keep_records(self, keys: Mapping[UUID, Collection[int]]) -> None:
+        await self._session.execute(_KEEP_RECORDS, **_flat(keys))
+
+    async def spread_keys(self) -> None:
+        await self._session.command("SET LOCAL work_mem = '64MB'")
+        await self._session.execute(_SPREAD)
+
+    async def keep_model(self, model: Mapping[str, Any], records: int) -> None:
+        await self._session.execute(_KEEP_MODEL, model=model, records=records)
+
+    async def replace_range(self, after: UUID, to: UUID, found: Sequence[Found]) -> set[UUID]:
+        rows = await self._session.fetch(_REPLACE_RANGE, after=after, to=to, **_columns(found))
+        return {one for row in rows for one in row.values()}
+
+    async def scanned(self) -> None:
+        await self._session.execute(_SCANNED)
 
 
 def profile_of(row: Row) -> Profile:
@@ -272,3 +295,13 @@ _FIELDS = (
 def _flat(keys: Mapping[UUID, Collection[int]]) -> dict[str, object]:
     pairs = [(owner, key) for owner, found in keys.items() for key in found]
     return {"owners": [owner for owner, _ in pairs], "keys": [key for _, key in pairs]}
+
+
+def _columns(found: Sequence[Found]) -> dict[str, object]:
+    return {
+        "firsts": [one.first_id for one in found],
+        "seconds": [one.second_id for one in found],
+        "weights": [one.weight for one in found],
+        "probabilities": [one.probability for one in found],
+        "waterfalls": [orjson.dumps(one.waterfall).decode() for one in found],
+    }

@@ -1,4 +1,4 @@
-"""Which records are alike: their keys, pairs and clusters, what was learnt of the base, and who is never to be merged."""
+"""Which records are alike: keys, pairs and clusters, what was learnt of the base, and who is never to be merged."""
 
 from sqlalchemy import (
     ARRAY,
@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from service.db.tables.base import KEY, may, metadata, moment, need, one_of, reference, tenant
+from service.db.tables.base import may, metadata, moment, need, reference, tenant
 
 # What is computed has no foreign keys, which would lock records that are written meanwhile.
 linkage_keys = Table(
@@ -80,29 +80,26 @@ never_merge = Table(
     Index(None, "tenant_id", "second_id"),
 )
 
+# What was learnt of a base: how telling agreements are, and which values are common, by their keyed hashes.
 linkage_models = Table(
     "linkage_models",
     metadata,
     tenant(),
-    need("kind", KEY),
     need("version", Integer, "1"),
     need("model", JSONB),
     need("records", BigInteger),
     moment("learnt_at"),
-    PrimaryKeyConstraint("tenant_id", "kind"),
+    PrimaryKeyConstraint("tenant_id"),
     ForeignKeyConstraint(["tenant_id"], ["tenants.tenant_id"]),
-    one_of("kind", "kind", "person", "organisation"),
 )
 
-# The place in `changes` up to which records are matched, how far a job over the whole base is, and when one last was.
+# The place in `changes` up to which records are matched, and when the whole base last was.
 linkage_progress = Table(
     "linkage_progress",
     metadata,
     tenant(),
     need("xid", BigInteger, "0"),
     need("change_id", BigInteger, "0"),
-    may("scan_id", Uuid),
-    may("scanned_to", Uuid),
     may("matched_at", DateTime(timezone=True)),
     may("scanned_at", DateTime(timezone=True)),
     PrimaryKeyConstraint("tenant_id"),

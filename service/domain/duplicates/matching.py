@@ -5,18 +5,18 @@ that still runs, so that nobody is passed over; scoring holds nobody up, for a r
 """
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
 from service.domain.access import Principal, Reach
 from service.domain.duplicates.grouping import grouped, named, ordered
+from service.domain.duplicates.keyed import KeyHash
 from service.domain.duplicates.model import Found, Matched
-from service.domain.duplicates.ports import Begun, MatchingTransaction
+from service.domain.duplicates.models import restored
+from service.domain.duplicates.ports import Begun, Matching, MatchingTransaction
 from service.domain.ids import new_id
 from service.domain.linkage.comparing import compare
-from service.domain.linkage.keys import keys
 from service.domain.linkage.model import DEFAULT, Model, Waterfall, weight
 from service.domain.linkage.profile import Profile
 from service.domain.ports import UnitOfWork
@@ -44,20 +44,6 @@ def system(tenant_id: int) -> Principal:
     )
 
 
-class KeyHash:
-    """Keys hold names and contacts; what is stored of them is a keyed hash of 64 bits."""
-
-    def __init__(self, secret: bytes) -> None:
-        self._secret = hashlib.sha256(b"linkage\0" + secret).digest()
-
-    def of(self, key: str) -> int:
-        digest = hashlib.blake2b(key.encode(), digest_size=8, key=self._secret).digest()
-        return int.from_bytes(digest, signed=True)
-
-    def all_of(self, profile: Profile) -> list[int]:
-        return sorted({self.of(key) for key in keys(profile)})
-
-
 class Matcher:
     def __init__(
         self,
@@ -68,6 +54,7 @@ class Matcher:
         self._uow = uow
         self._tenants = tenants
         self._key_hash = key_hash
+        self._models: dict[int, tuple[int, Model]] = {}
 
     async def refresh(self) -> Matched:
         """Once through all tenants. Raises Unavailable."""
@@ -93,27 +80,35 @@ class Matcher:
                 changed = await tx.matching.changed(begun, AT_ONCE)
                 if changed.behind == begun.place:
                     return Matched(), False
-                done = await self.match(tx, begun, changed.customer_ids)
+                model = await self._model(tx.matching, tenant_id, begun)
+                done = await self._match(tx, model, changed.customer_ids)
                 await tx.matching.proceed(changed.behind)
             await tx.commit()
         return done, changed.more
 
-    async def match(
-        self, tx: MatchingTransaction, begun: Begun, customer_ids: Sequence[UUID], *, earlier: bool = False
-    ) -> Matched:
-        """Compare these records with all (or those of lesser ids), and let pairs and clusters follow."""
+    async def _model(self, matching: Matching, tenant_id: int, begun: Begun) -> Model:
+        """What was learnt of this base, read anew when it was learnt anew; before that, the default."""
+        known = self._models.get(tenant_id)
+        if begun.model_version and (known is None or known[0] != begun.model_version):
+            known = self._models[tenant_id] = (
+                begun.model_version,
+                restored(await matching.model(), self._key_hash),
+            )
+        return known[1] if known else DEFAULT
+
+    async def _match(self, tx: MatchingTransaction, model: Model, customer_ids: Sequence[UUID]) -> Matched:
+        """Compare these records with all others, and let pairs and clusters follow."""
         if not customer_ids:
             return Matched()
         matching = tx.matching
         profiles = await matching.profiles(customer_ids)
-        hashes = await _aside(len(profiles), lambda: {one: self._key_hash.all_of(p) for one, p in profiles.items()})
+        hashes = await aside(len(profiles), lambda: {one: self._key_hash.all_of(p) for one, p in profiles.items()})
         await matching.rekey(customer_ids, hashes)
-        pairs = {ordered(*pair) for pair in await matching.candidates(hashes, earlier=earlier)}
+        pairs = {ordered(*pair) for pair in await matching.candidates(hashes)}
         others = {one for pair in pairs for one in pair} - profiles.keys()
         profiles |= await matching.profiles(others) if others else {}
-        found = await _aside(len(pairs), lambda: scored(pairs, profiles, begun.models))
-        touched = await matching.replace_pairs(customer_ids, found, earlier=earlier)
-        await regroup(tx, touched)
+        found = await aside(len(pairs), lambda: scored(pairs, profiles, model))
+        await regroup(tx, await matching.replace_pairs(customer_ids, found))
         return Matched(records=len(customer_ids), pairs=len(found))
 
 
@@ -127,16 +122,14 @@ async def regroup(tx: MatchingTransaction, touched: Collection[UUID]) -> None:
         await tx.matching.regroup(around.before, after)
 
 
-def scored(
-    pairs: Collection[tuple[UUID, UUID]], profiles: Mapping[UUID, Profile], models: Mapping[str, Model]
-) -> list[Found]:
+def scored(pairs: Collection[tuple[UUID, UUID]], profiles: Mapping[UUID, Profile], model: Model) -> list[Found]:
     """Those of the pairs that may be one record."""
     found = []
     for first, second in sorted(pairs):
         one, other = profiles.get(first), profiles.get(second)
         if one is None or other is None or one.kind != other.kind:
             continue
-        fall = weight(compare(one, other), models.get(one.kind, DEFAULT))
+        fall = weight(compare(one, other), model)
         if fall.probability >= LEAST:
             found.append(_found(first, second, fall))
     return found
@@ -148,6 +141,6 @@ def _found(first: UUID, second: UUID, fall: Waterfall) -> Found:
     return Found(first_id=first, second_id=second, weight=fall.total, probability=fall.probability, waterfall=steps)
 
 
-async def _aside(size: int, work: Callable[[], T]) -> T:
+async def aside(size: int, work: Callable[[], T]) -> T:
     """Much work goes to a thread, so that the worker's heart beats meanwhile."""
     return work() if size <= _FEW else await asyncio.to_thread(work)

@@ -1,6 +1,6 @@
 """What the match of records needs from storage: all of it sees the whole tenant, and contacts in clear."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -8,7 +8,6 @@ from uuid import UUID
 
 from service.domain.duplicates.model import Found, Surroundings
 from service.domain.jobs import Jobs
-from service.domain.linkage.model import Model
 from service.domain.linkage.profile import Profile
 from service.domain.ports import Journal, Transaction
 
@@ -21,7 +20,9 @@ class Begun:
 
     place: Place
     horizon: int
-    models: Mapping[str, Model]
+    # Of what was learnt of the base; 0 when nothing was.
+    model_version: int
+    scanned: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +55,15 @@ class Matching(Protocol):
         """Keep the keys of these records, and none of those that have none."""
         ...
 
-    async def candidates(self, keys: Mapping[UUID, Collection[int]], *, earlier: bool) -> Sequence[tuple[UUID, UUID]]:
-        """Each of these records with those that share a key; with `earlier`, only with those of lesser ids."""
+    async def model(self) -> Mapping[str, Any]:
+        """What was learnt of the base, as it is stored."""
         ...
 
-    async def replace_pairs(
-        self, customer_ids: Collection[UUID], found: Sequence[Found], *, earlier: bool
-    ) -> set[UUID]:
+    async def candidates(self, keys: Mapping[UUID, Collection[int]]) -> Sequence[tuple[UUID, UUID]]:
+        """Each of these records with those that share a key."""
+        ...
+
+    async def replace_pairs(self, customer_ids: Collection[UUID], found: Sequence[Found]) -> set[UUID]:
         """These are the pairs of the records from now on; which records' pairs are others than before."""
         ...
 
@@ -72,20 +75,34 @@ class Matching(Protocol):
         """Note up to where records are matched."""
         ...
 
-    async def size(self) -> int:
-        """How many records the base has, about."""
+
+class Scanning(Protocol):
+    """What a search through the whole base needs besides, asked as the role that compares too."""
+
+    async def size(self) -> int: ...
+
+    def everyone(self) -> AsyncIterator[Sequence[Any]]:
+        """All records in the order of their ids, in batches that `read` understands."""
         ...
 
-    async def records(self, after: UUID | None, limit: int) -> Sequence[UUID]:
-        """The next records in the order of their ids."""
+    def read(self, rows: Sequence[Any]) -> list[tuple[UUID, Profile]]: ...
+
+    async def keep_records(self, keys: Mapping[UUID, Collection[int]]) -> None:
+        """Note the keys of these records, where none are known."""
         ...
 
-    async def scanned_to(self, job_id: UUID) -> UUID | None:
-        """Behind which record this job goes on; None from the start."""
+    async def spread_keys(self) -> None:
+        """Let records be found by the keys that are noted for them."""
         ...
 
-    async def scanned(self, job_id: UUID, to: UUID | None) -> None:
-        """Note how far the job is; None when it is through."""
+    async def keep_model(self, model: Mapping[str, Any], records: int) -> None: ...
+
+    async def replace_range(self, after: UUID, to: UUID, found: Sequence[Found]) -> set[UUID]:
+        """These are the pairs whose first record lies in the range; which records' pairs are others than before."""
+        ...
+
+    async def scanned(self) -> None:
+        """Note that the whole base was compared."""
         ...
 
 
@@ -128,6 +145,9 @@ class Duplicates(Protocol):
 class MatchingTransaction(Transaction, Protocol):
     @property
     def matching(self) -> Matching: ...
+
+    @property
+    def duplicate_scanning(self) -> Scanning: ...
 
     @property
     def jobs(self) -> Jobs: ...
