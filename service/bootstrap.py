@@ -28,7 +28,8 @@ from service.domain.attributes.service import AttributeService
 from service.domain.audit.service import AuditService
 from service.domain.customers.request_tokens import RequestTokens
 from service.domain.customers.service import CustomerService, LookupKey
-from service.domain.duplicates.matching import KeyHash, Matcher
+from service.domain.duplicates.keyed import KeyHash
+from service.domain.duplicates.matching import Matcher
 from service.domain.duplicates.scanning import DuplicateScan
 from service.domain.duplicates.service import DuplicateService
 from service.domain.exports.approvals import ApprovalService
@@ -45,8 +46,8 @@ from service.domain.orders.service import OrderService
 from service.domain.privacy.service import PrivacyService
 from service.domain.quality.mending import MendingService
 from service.domain.quality.scanning import Follower, ScanService
-from service.domain.quality.verdicts import WriteVerdicts
 from service.domain.quality.tasks import TaskService
+from service.domain.quality.verdicts import WriteVerdicts
 from service.domain.reveals.service import RevealService
 from service.domain.rules.service import RuleService
 from service.domain.segmentation.abc_service import AbcService
@@ -232,9 +233,9 @@ async def build_container(settings: Settings) -> Container:
         customers=CustomerService(uow, clock, lookup, region, verdicts),
         finding=FindingService(uow, clock, lookup, request_tokens(settings), region),
         keeping=KeepingService(uow, clock),
-        duplicates=DuplicateService(uow, clock, request_tokens(settings)),
         mending=MendingService(uow, clock, lookup, region),
         tasks=TaskService(uow, clock),
+        duplicates=DuplicateService(uow, clock, request_tokens(settings)),
         attributes=AttributeService(uow),
         orders=OrderService(uow, clock),
         segmentation=SegmentationService(uow, clock),
@@ -264,8 +265,9 @@ async def build_container(settings: Settings) -> Container:
         region=region,
     )
     observatory = PgObservatory(pool)
-    matcher = Matcher(uow, observatory.tenants, KeyHash(_lookup_secret(settings)))
-    runner = Runner(uow, directory, dict(handlers(ingestion, exports, DuplicateScan(uow, matcher), scans)))
+    key_hash = KeyHash(_lookup_secret(settings))
+    matcher = Matcher(uow, observatory.tenants, key_hash)
+    runner = Runner(uow, directory, dict(handlers(ingestion, exports, DuplicateScan(uow, key_hash), scans)))
     every = settings.audit
     sealing = Sealing(
         PgSealer(pool), anchor_file, clock, every_s=every.seal_every_s, anchor_every_s=every.anchor_every_s

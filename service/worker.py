@@ -9,9 +9,9 @@ import uvloop
 from service import telemetry
 from service.bootstrap import build_container, database_url
 from service.db.jobs import ENTRYPOINT, listen, queries
-from service.jobs.mending import keep_mended
 from service.jobs.checking import keep_checked
 from service.jobs.matching import keep_matched
+from service.jobs.mending import keep_mended
 from service.jobs.runner import queue_manager, work
 from service.jobs.segmenting import keep_refreshed
 from service.jobs.snapshotting import keep_snapshots
@@ -43,10 +43,10 @@ async def _run(settings: Settings) -> None:
         asyncio.create_task(keep_snapshots(container.observatory.tenants, container.services.rfm, manager.shutdown)),
         asyncio.create_task(keep_refreshed(container.segments.refresh, manager.shutdown)),
         asyncio.create_task(keep_checked(container.observatory.tenants, container.follower, manager.shutdown)),
-        asyncio.create_task(keep_matched(container.matcher.refresh, manager.shutdown)),
         asyncio.create_task(
             keep_mended(container.observatory.tenants, container.services.mending.mend_tenant, manager.shutdown)
         ),
+        asyncio.create_task(keep_matched(container.matcher.refresh, manager.shutdown)),
     ]
     try:
         await work(manager, heartbeat_s=settings.jobs.heartbeat_s, concurrency=settings.jobs.concurrency)

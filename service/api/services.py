@@ -170,9 +170,9 @@ class Services:
     customers: CustomerService
     finding: FindingService
     keeping: KeepingService
-    duplicates: DuplicateService
     mending: MendingService
     tasks: TaskService
+    duplicates: DuplicateService
     attributes: AttributeService
     orders: OrderService
     segmentation: SegmentationService
@@ -195,8 +195,8 @@ class Services:
     activity: Activity
     audit: AuditService
     refusals: Refusals
-    reveals: RevealService
     quality: ScanService
     verdicts: WriteVerdicts
+    reveals: RevealService
     batch_items: int
     region: str

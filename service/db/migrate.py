@@ -27,8 +27,8 @@ SERVICE_ROLES = (
     "clientbase_eraser",
     "clientbase_watch",
     "clientbase_sealer",
-    "clientbase_merge",
     "clientbase_quality",
+    "clientbase_merge",
     "clientbase_mender",
     "clientbase_linkage",
 )

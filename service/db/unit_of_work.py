@@ -18,7 +18,7 @@ from service.db.contacts import PgContacts
 from service.db.customer_search import PgCustomerSearch
 from service.db.customers import CARD, PgCustomers
 from service.db.depth import PgDepth
-from service.db.duplicate_matching import PgMatching
+from service.db.duplicate_matching import PgMatching, PgScanning
 from service.db.duplicates import PgDuplicates
 from service.db.erasing import PgErasing
 from service.db.exports import PgExports
@@ -40,8 +40,6 @@ from service.db.portfolio_sizes import PortfolioSizes
 from service.db.portfolios import PgPortfolios
 from service.db.privacy import PgPrivacy
 from service.db.purchases import PgPurchases
-from service.db.quality import PgQuality
-from service.db.quality_scanning import PgQualityScanning
 from service.db.quality import PgQuality
 from service.db.quality_fixes import PgMending
 from service.db.quality_scanning import PgQualityScanning
@@ -205,6 +203,10 @@ class PgTransaction(Transaction):
     @cached_property
     def matching(self) -> PgMatching:
         return PgMatching(self.session)
+
+    @cached_property
+    def duplicate_scanning(self) -> PgScanning:
+        return PgScanning(self.session)
 
     @cached_property
     def access_requests(self) -> PgAccessRequests:

@@ -15,7 +15,21 @@ from tests.support import Tenant, a_tenant
 
 Params = dict[str, str]
 _LINES = "order_id,customer_id,ordered_at,sku,quantity,unit_price\n{mark}o,{mark}c,2026-03-01 12:00:00,TEA,2,349.90\n"
-PORTFOLIO = {"customer", "order", "note", "interaction", "request", "link", "cluster", "mark", "deputy", "merge", "issue", "dismissal", "fix"}
+PORTFOLIO = {
+    "customer",
+    "order",
+    "note",
+    "interaction",
+    "request",
+    "link",
+    "cluster",
+    "mark",
+    "deputy",
+    "merge",
+    "issue",
+    "dismissal",
+    "fix",
+}
 MADE = {"import", "export", "job", "assignment", "erasure"}
 COMMON = {"segment", "scheme", "signal", "staff", "channel", "cost", "attribute"}
 

@@ -106,10 +106,12 @@ def tables() -> Iterator[Table]:
 
     Seals are nobody's to write but the sealer's (tests/db/test_audit_seals.py).
     Looks at contacts and terms of use have tests of their own (tests/api/test_reveals.py, tests/api/test_terms.py);
-    so have duplicates, whose rows name two records (tests/db/test_duplicate_access.py).
+    so have duplicates, whose rows name two records (tests/db/test_duplicate_access.py), fixes, which nobody writes by
+    hand (tests/api/test_quality_fixes.py), and merges (tests/api/test_merging.py).
     """
     journals = ("audit", "audit_entries", "changes", "rfm_scores", "abc_classes")
-    apart = ("tenants", "audit_seals", "reveals", "terms", "terms_acceptances", "quality_fixes", *DUPLICATES, *MERGES, *journals)
+    elsewhere = ("tenants", "audit_seals", "reveals", "terms", "terms_acceptances", "quality_fixes")
+    apart = (*elsewhere, *DUPLICATES, *MERGES, *journals)
     yield from (table for table in metadata.sorted_tables if table.name not in apart)
     yield from (metadata.tables[name] for name in journals)
 

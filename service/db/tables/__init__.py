@@ -80,6 +80,8 @@ from service.db.tables.work import (
 )
 
 __all__ = [
+    "abc_classes",
+    "abc_snapshots",
     "access_requests",
     "assignments",
     "attribute_definitions",
@@ -89,8 +91,6 @@ __all__ = [
     "canaries",
     "categories",
     "changes",
-    "abc_classes",
-    "abc_snapshots",
     "channel_costs",
     "channels",
     "chosen_customers",
