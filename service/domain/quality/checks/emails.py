@@ -35,7 +35,7 @@ _ROLES = words("""
 """)
 _PLACEHOLDERS = re.compile(
     r"(?:no|non|net|none|нет|not?_?-?(?:e?mail|mail|address))(?:[._-]?(?:e?mail|mail))?"
-    r"|(?:test|тест|asdf+|qwerty|qwe|asd|zxc|aaa+|xxx+|abc|123+4*5*|fake|user|example|name|email|unknown)\d*"
+    r"|(?:test|тест|asdf+|qwerty|qwe|asd|zxc|aaa+|xxx+|abc|123+4*5*|fake|user|example|name|email|unknown)\d{0,2}"
 )
 _ROLE_TAIL = re.compile(r"[\d._-]+$")
 

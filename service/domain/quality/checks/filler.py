@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from service.domain.quality.checks.dictionary import roles
 from service.domain.quality.checks.places import (
     NAME_PARTS,
     ORGANISATION_NAMES,
@@ -51,7 +52,9 @@ def is_filler(text: str) -> bool:
 def is_joke(text: str) -> bool:
     """Whether nobody is called so: a run of keys, one letter repeated, or a word for a test or a client."""
     bare = text.strip().lower()
-    return bare in _JOKES or bare in _RUNS or (len(bare) > 2 and bare == bare[0] * len(bare))
+    # Смит lies in a row on the keyboard too, and is a name.
+    run = bare in _RUNS and not roles(bare).any
+    return run or bare in _JOKES or (len(bare) > 2 and bare == bare[0] * len(bare))
 
 
 @once
