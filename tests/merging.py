@@ -162,9 +162,9 @@ class Company:
         }  # fmt: skip
         await self.insert("quality_findings", finding)
 
-    async def insert(self, table: str, row: Mapping[str, Any]) -> None:
+    async def insert(self, table: str, values: Mapping[str, Any]) -> None:
         """A row with the defaults of its table, written past every policy."""
-        row = {"tenant_id": self.tenant.tenant_id} | row
+        row = {"tenant_id": self.tenant.tenant_id, **values}
         assert set(row) <= set(metadata.tables[table].columns.keys()), table
         holes = ", ".join(f"${number}" for number in range(1, len(row) + 1))
         await self.root.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({holes})", *row.values())

@@ -73,7 +73,7 @@ MERGED = {
     "customer_external_ids": f"{SWAP}, UPDATE (customer_id)",
     "contact_details": f"{SWAP}, UPDATE (customer_id, is_primary)",
     "customer_links": SWAP,
-    "customer_events": move("event_id"),
+    "customer_events": f"{move('event_id', 'kind', 'detail')}, UPDATE (detail)",
     "ownerships": "SELECT, INSERT",
     "notes": move("note_id", "created_at"),
     "interactions": move("interaction_id", "created_at"),
@@ -127,7 +127,11 @@ def upgrade() -> None:
     for table, privileges in MERGED.items():
         policy(table, MERGER, IN_TENANT)
         op.execute(f"GRANT {privileges} ON {table} TO {MERGER}")
-    for table, privileges in (("merges", "SELECT"), ("merge_images", "SELECT, DELETE"), ("customer_redirects", "SELECT")):
+    for table, privileges in (
+        ("merges", "SELECT"),
+        ("merge_images", "SELECT, DELETE"),
+        ("customer_redirects", "SELECT"),
+    ):
         policy(table, ERASER, WHOLE)
         op.execute(f"GRANT {privileges} ON {table} TO {ERASER}")
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from service.db.erasing_merged import DROP_IMAGES, FormerRecords
 from service.db.privacy import IMPORTS_OF
 from service.db.session import Session
 from service.db.statement import Statement, sql
@@ -51,7 +52,7 @@ _IDS = sql("""
 """)
 _FILES = sql(f"""
     SELECT i.import_id, i.file_id, i.source, i.mapping ->> 'encoding' AS encoding,
-           i.import_id::text IN ({IMPORTS_OF}) AS linked
+           i.import_id::text IN ({IMPORTS_OF}) OR i.import_id::text = ANY (:former::text[]) AS linked
     FROM imports i JOIN files f ON f.tenant_id = i.tenant_id AND f.file_id = i.file_id
     WHERE i.tenant_id = :tenant AND octet_length(f.sha256) > 0 ORDER BY i.import_id
 """)
@@ -117,6 +118,7 @@ _GONE: Mapping[str, Statement] = {
         DELETE FROM customer_links
         WHERE tenant_id = :tenant AND (customer_id = :customer_id OR other_id = :customer_id)
     """),
+    "merge_images": DROP_IMAGES,
     "customers": sql(f"UPDATE customers SET {', '.join(f'{name} = {to}' for name, to in BLANKED.items())} WHERE {_OF}"),
     "refunds": sql(f"UPDATE refunds SET reason = NULL WHERE {_OF} AND reason IS NOT NULL"),
 }
@@ -131,7 +133,8 @@ _EXPORT_FILES = sql("""
         SELECT x.export_id, x.file_id FROM exports x
         WHERE x.tenant_id = :tenant AND x.file_id IS NOT NULL AND (
             EXISTS (SELECT FROM export_records r WHERE r.tenant_id = x.tenant_id AND r.export_id = x.export_id
-                AND :customer_id BETWEEN r.first_id AND r.last_id AND :customer_id = ANY (r.customer_ids))
+                AND EXISTS (SELECT FROM unnest(:ids::uuid[]) AS k (id)
+                    WHERE k.id BETWEEN r.first_id AND r.last_id AND k.id = ANY (r.customer_ids)))
             OR x.rows > 0 AND NOT EXISTS (SELECT FROM export_records r
                 WHERE r.tenant_id = x.tenant_id AND r.export_id = x.export_id))
     ), freed AS (
@@ -143,7 +146,8 @@ _DROP_FILES = sql("DELETE FROM files WHERE tenant_id = :tenant AND file_id = ANY
 _ANSWERED = "answer::text || ' ' || key || ' ' || path"
 _DROP_KEYS = sql(f"""
     DELETE FROM idempotency_keys WHERE tenant_id = :tenant
-        AND (strpos(answer::text || path, :customer_id::uuid::text) > 0 OR {_names_him(_ANSWERED)})
+        AND (EXISTS (SELECT FROM unnest(:ids::uuid[]) AS k (id) WHERE strpos(answer::text || path, k.id::text) > 0)
+            OR {_names_him(_ANSWERED)})
 """)
 # What was written on other records, asked for or told, as JSON or text: a line that names the person is blanked.
 _TOLD: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -183,15 +187,18 @@ class PgErasing:
             names = await self._session.fetchrow(_PERSON, customer_id=customer_id)
             contacts = await self._session.fetch(_CONTACTS, customer_id=customer_id)
             ids = await self._session.fetch(_IDS, customer_id=customer_id)
-        return Person(
-            names={name: text for name, text in (names or {}).items() if text},
-            contacts=[(row["kind"], row["value"], row["normal"]) for row in contacts],
-            external_ids=[(row["source"], row["external_id"]) for row in ids],
-        )
+            former = FormerRecords(self._session, customer_id)
+            return Person(
+                names={name: text for name, text in (names or {}).items() if text},
+                former_names=await former.names(),
+                contacts=[(row["kind"], row["value"], row["normal"]) for row in contacts] + await former.contacts(),
+                external_ids=[(row["source"], row["external_id"]) for row in ids] + await former.external_ids(),
+            )
 
     async def import_files(self, customer_id: UUID) -> Sequence[ImportFile]:
         async with self._session.as_role(ERASER):
-            rows = await self._session.fetch(_FILES, customer_id=customer_id)
+            former = await FormerRecords(self._session, customer_id).imports()
+            rows = await self._session.fetch(_FILES, customer_id=customer_id, former=former)
         return [ImportFile(**dict(row)) for row in rows]
 
     async def part(self, file_id: UUID, number: int) -> bytes | None:
@@ -223,15 +230,14 @@ class PgErasing:
             counts["import_rejects"] = await self._session.execute(
                 _DROP_REJECTS, imports=[one for one, _ in rejects], rows=[row for _, row in rejects]
             )
-            exported = await self._session.fetch(_EXPORT_FILES, customer_id=customer_id)
+            known_as = await FormerRecords(self._session, customer_id).ids()
+            exported = await self._session.fetch(_EXPORT_FILES, ids=known_as)
             counts["export_files"] = await self._session.execute(
                 _DROP_FILES, files=[row["file_id"] for row in exported]
             )
             for table, statement in _GONE.items():
                 counts[table] = await self._session.execute(statement, customer_id=customer_id)
-            counts["idempotency_keys"] = await self._session.execute(
-                _DROP_KEYS, customer_id=customer_id, **_looked_for(markers)
-            )
+            counts["idempotency_keys"] = await self._session.execute(_DROP_KEYS, ids=known_as, **_looked_for(markers))
             for table in _TOLD:
                 counts[table] = counts.get(table, 0) + await self._blank(table, markers)
         return counts

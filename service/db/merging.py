@@ -150,6 +150,7 @@ class PgMerging:
         told |= {name: len(report[name]) for name in ("contacts", "external_ids")}
         async with self._session.as_role(MERGER):
             await self._run(does.RESTORE_STATE, **_values(merge), status_back=status_back)
+            await self._run(does.UNTELL, **_values(merge))
             await self._run(does.FORGET, merge_id=merge.merge_id)
             staff_id = self._session.principal.staff_id
             await self._run(does.UNDONE, merge_id=merge.merge_id, staff_id=staff_id, report=told)

@@ -237,6 +237,13 @@ STAYED = sql(" UNION ALL ".join(
         WHERE t.tenant_id = :tenant AND t.customer_id = :survivor_id AND t.created_at > m.created_at"""
     for table in ("contact_details", "consents", "interactions", "notes", "orders", "refunds")
 ))  # fmt: skip
+# The others stand for themselves again: what the survivor's history tells of them is that they were merged, no more.
+UNTELL = sql("""
+    UPDATE customer_events e SET detail = jsonb_build_object('merge_id', e.detail -> 'merge_id', 'customers',
+        (SELECT jsonb_agg(one - 'display_name') FROM jsonb_array_elements(e.detail -> 'customers') AS one))
+    WHERE e.tenant_id = :tenant AND e.customer_id = :survivor_id AND e.kind = 'merged'
+        AND e.detail ->> 'merge_id' = (:merge_id::uuid)::text
+""")
 FORGET = sql("DELETE FROM merge_images WHERE tenant_id = :tenant AND merge_id = :merge_id")
 UNDONE = sql("""
     UPDATE merges SET state = 'undone', undone_at = now(), undone_by = :staff_id,

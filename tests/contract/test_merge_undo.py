@@ -7,6 +7,7 @@ back in turn. The suite tries a few bases, `make proofs` some hundreds (tests/pr
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.contract.purchase_records import Stage, a_stage
-from tests.merging import Company, a_wish, lost_and_found, told, units_of
+from tests.merging import Company, Rows, a_wish, lost_and_found, told, units_of
 from tests.postgres import TestDatabase
 
 
@@ -45,7 +46,7 @@ def playground(database: TestDatabase) -> Iterator[Playground]:
 async def merge_and_undo(company: Company, chance: random.Random) -> int:
     """Merge some of the records, once or several times over, and take it all back; how many merges there were."""
     left = await company.furnish(chance, chance.randint(2, 5))
-    made = []
+    made: list[tuple[UUID, Rows]] = []
     while len(left) > 1 and (not made or chance.random() < 0.6):
         ids = chance.sample(left, k=chance.randint(2, min(3, len(left))))
         before = await company.rows()

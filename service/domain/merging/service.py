@@ -183,7 +183,7 @@ def _rewritten(now: Candidate, back: TakenBack, merge: Merge) -> Written:
         detail={
             "merge_id": str(merge.merge_id),
             "customers": [{"customer_id": str(one)} for one in merge.others],
-            "fields": differences(now.record, back.record),
+            "fields": sorted(differences(now.record, back.record)),
         },
     )
     return Written(

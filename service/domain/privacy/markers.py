@@ -35,6 +35,7 @@ class Person:
     """What is known of a person before the erasure."""
 
     names: Mapping[str, str]
+    former_names: Sequence[Mapping[str, str]] = ()  # of records that were merged into this one
     contacts: Sequence[tuple[str, str, str]] = ()  # kind, value, normal form
     external_ids: Sequence[tuple[str, str]] = ()  # source, id
 
@@ -99,14 +100,17 @@ def markers_of(person: Person) -> Markers:
         run = re.sub(r"\D", "", normal)
         if kind in _DIGITS and len(run) >= _DIGITS[kind]:
             digits.add(run[-10:] if kind == "phone" else run)
-    names = {name: plain(text).strip() for name, text in person.names.items() if text}
-    texts |= {text for text in names.values() if " " in text}
-    texts |= {names[name] for name in ("legal_name", "trade_name") if name in names}
-    family, given = names.get("family_name"), names.get("given_name")
+    pairs: set[tuple[str, str]] = set()
+    for known in (person.names, *person.former_names):
+        names = {name: plain(text).strip() for name, text in known.items() if text}
+        texts |= {text for text in names.values() if " " in text}
+        texts |= {names[name] for name in ("legal_name", "trade_name") if name in names}
+        if names.get("family_name") and names.get("given_name"):
+            pairs.add((names["family_name"], names["given_name"]))
     return Markers(
         texts=tuple(sorted(text for text in texts if len(text) >= _SHORTEST)),
         digits=tuple(sorted(digits)),
-        pairs=((family, given),) if family and given else (),
+        pairs=tuple(sorted(pairs)),
         ids=tuple(person.external_ids),
     )
 
