@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.domain.linkage.beside import LEVEL, NAMES, Beside
+from service.domain.linkage.beside import LEVEL, Beside
 from service.domain.linkage.columns import COMPARED, Column, Columns, Numbers, chunks
 from service.domain.linkage.comparing import BETWEEN, MISSING, SAME, SCALES, common
 from service.domain.linkage.model import Model, share
@@ -17,12 +17,16 @@ from service.domain.linkage.model import Model, share
 # From what is told cheaply to what must be read letter by letter.
 _STAGES: Sequence[tuple[str, ...]] = (
     ("phone", "postal_code", "requisite"),
-    NAMES,
+    ("given",),
     ("patronymic", "title", "city"),
+    ("family", "order"),
     ("birth",),
     ("street",),
     ("email",),
 )
+
+# More than all the evidence there can be.
+_KEPT = 1_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +93,8 @@ class _Weights:
     def scored(self, one: Numbers, other: Numbers, bound: float) -> Scored:
         """Field by field; a pair is dropped as soon as nothing that is still unread could bring it to the bound."""
         crossing = self._beside.crossing(one, other)
-        hopes = {name: self._hope(name, one, other, crossing) for name in COMPARED}
-        hopes["order"] = np.where(crossing, self._by_level["order"].max(), 0.0)
+        hopes = {name: self._hope(name, one, other) for name in COMPARED}
+        hopes["order"] = np.where(crossing, _KEPT, 0.0)
         total = np.full(len(one), self._start)
         for hope in hopes.values():
             total += hope
@@ -102,6 +106,8 @@ class _Weights:
             self._beside.fill(stage, one, other, found)
             for name in stage:
                 total += self._of(name, found[:, LEVEL[name]], one, other) - hopes.pop(name)
+            # The given names of those that stand crosswise were judged as they stand.
+            total[found[:, LEVEL["order"]] == 1] = _KEPT
         self._beside.settle(found)
         return self._judged(one, other, found, bound)
 
@@ -117,14 +123,12 @@ class _Weights:
         reached = total >= bound
         return Scored(one=one[reached], other=other[reached], total=total[reached])
 
-    def _hope(self, name: str, one: Numbers, other: Numbers, crossing: Numbers) -> Numbers:
+    def _hope(self, name: str, one: Numbers, other: Numbers) -> Numbers:
         """The most that a comparison could come to, from the numbers of the values alone."""
         column, weights = self._base.by_name[name], self._by_level[name]
         first, second = column.codes[one], column.codes[other]
         most = float(self._of_value[name].max()) if name in self._of_value else float(weights[SAME])
         unlike = np.full(len(one), weights[1:-1].max())
-        if name in NAMES:
-            unlike[crossing] = max(most, unlike[0] if len(unlike) else most)
         if name == "phone" or BETWEEN.encode() in column.texts:
             # One of several may be the same, or be written with its country and without.
             unlike[:] = np.maximum(unlike, most)

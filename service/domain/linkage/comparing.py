@@ -10,7 +10,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import NamedTuple
 
-from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler
+from rapidfuzz.distance import OSA, JaroWinkler
 from rapidfuzz.fuzz import token_sort_ratio
 
 from service.domain.linkage.nicknames import same_person_may_be_called
@@ -122,17 +122,19 @@ def _given(one: str, other: str) -> int:
 
 
 def _spelling(one: str, other: str) -> int:
-    slips = DamerauLevenshtein.distance(one, other, score_cutoff=2)
+    slips = OSA.distance(one, other, score_cutoff=2)
     if slips <= 1 or (slips == 2 and min(len(one), len(other)) >= 8):
         return 3
-    return 4 if JaroWinkler.similarity(one, other) >= 0.8 or one in other.split() or other in one.split() else 5
+    if JaroWinkler.similarity(one, other, score_cutoff=0.8) or one in other.split() or other in one.split():
+        return 4
+    return 5
 
 
 def _birth(one: str, other: str) -> int:
     if UNKNOWN_YEAR in (one[:4], other[:4]):
         return 2 if one[5:] == other[5:] else 4
     crossed = f"{other[:4]}-{other[8:]}-{other[5:7]}"
-    if one == crossed or DamerauLevenshtein.distance(one, other, score_cutoff=1) == 1:
+    if one == crossed or OSA.distance(one, other, score_cutoff=1) == 1:
         return 1
     days = abs((date.fromisoformat(one) - date.fromisoformat(other)).days)
     if days <= 45:
@@ -149,7 +151,7 @@ def _one_number(one: str, other: str) -> int:
     short, long = sorted((one, other), key=len)
     if len(short) >= 9 and long.endswith(short):
         return SAME
-    return 1 if DamerauLevenshtein.distance(one, other, score_cutoff=1) <= 1 else 2
+    return 1 if OSA.distance(one, other, score_cutoff=1) <= 1 else 2
 
 
 def _email(one: str, other: str) -> int:
@@ -158,7 +160,7 @@ def _email(one: str, other: str) -> int:
 
 def _one_email(one: str, other: str) -> int:
     mailbox, other_mailbox = one.partition("@")[0], other.partition("@")[0]
-    if DamerauLevenshtein.distance(one, other, score_cutoff=2) <= 2:
+    if OSA.distance(one, other, score_cutoff=2) <= 2:
         return 1
     if mailbox == other_mailbox and len(mailbox) > 3:
         return 2
@@ -174,7 +176,7 @@ def _one_requisite(one: str, other: str) -> int:
     other_kind, _, other_number = other.partition(":")
     if kind != other_kind:
         return MISSING
-    return 1 if DamerauLevenshtein.distance(number, other_number, score_cutoff=1) <= 1 else 2
+    return 1 if OSA.distance(number, other_number, score_cutoff=1) <= 1 else 2
 
 
 def _best(place: Callable[[str, str], int], one: str, other: str) -> int:
@@ -195,12 +197,12 @@ def _words(one: str, other: str) -> int:
 
 
 def _place(one: str, other: str) -> int:
-    slips = DamerauLevenshtein.distance(one, other, score_cutoff=2)
+    slips = OSA.distance(one, other, score_cutoff=2)
     return 1 if slips <= 2 or JaroWinkler.similarity(one, other) >= 0.85 or one in other or other in one else 2
 
 
 def _code(one: str, other: str) -> int:
-    return 1 if DamerauLevenshtein.distance(one, other, score_cutoff=1) <= 1 else 2
+    return 1 if OSA.distance(one, other, score_cutoff=1) <= 1 else 2
 
 
 SCALES: Mapping[str, Scale] = MappingProxyType(
