@@ -67,7 +67,7 @@ async def scan(body: ScanIn, principal: Caller, services: Wired, once: OnceKey) 
     "/quality/issues",
     response_model=Page[IssueOut],
     summary="List what is wrong",
-    **operation("quality.issues", Scope.QUALITY_READ, problems=(BadCursor,)),
+    **operation("quality.issues", Scope.QUALITY_READ, Scope.CUSTOMERS_READ, problems=(BadCursor,)),
 )
 async def issues(principal: Caller, services: Wired, query: Annotated[IssuesQuery, Query()]) -> Response:
     """By record, the newest records first; contacts are masked."""
@@ -77,16 +77,16 @@ async def issues(principal: Caller, services: Wired, query: Annotated[IssuesQuer
         rows = await tx.quality.page(filters, _behind(query.cursor), limit + 1)
         count = await tx.quality.count(filters) if query.count else None
     last = rows[limit - 1] if len(rows) > limit else None
-    more = encode({"customer": last["customer_id"], "finding": last["finding_id"]}) if last else None
+    more = encode({"customer": last["customer_id"], "issue": last["issue_id"]}) if last else None
     return as_json({"items": [dict(row) for row in rows[:limit]], "next_cursor": more, "count": count})
 
 
 def _behind(cursor: str | None) -> tuple[UUID, UUID] | None:
     if cursor is None:
         return None
-    place = decode(cursor, "customer", "finding")
+    place = decode(cursor, "customer", "issue")
     try:
-        return UUID(place["customer"]), UUID(place["finding"])
+        return UUID(place["customer"]), UUID(place["issue"])
     except (ValueError, AttributeError, TypeError):
         raise BadCursor(pointer="/cursor") from None
 

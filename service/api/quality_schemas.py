@@ -37,7 +37,7 @@ class ProposalOut(BaseModel):
 class IssueOut(BaseModel):
     """Something that is wrong with a record."""
 
-    finding_id: UUID
+    issue_id: UUID
     customer_id: UUID
     display_name: str = Field(examples=["Иванов Cергей"])
     curator_id: UUID | None

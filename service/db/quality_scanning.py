@@ -1,7 +1,8 @@
 """Records read with their contacts in clear to be examined, and what was found on them kept.
 
-What is kept locks the records that have findings, so each transaction keeps a few hundred. Nothing is kept on a record
-that has changed since it was read. Commits don't wait for the disk: what is lost with it is found again.
+Findings lock their records against deletion, for the few milliseconds to the commit and those alone that nobody writes
+to at the moment; who is being written to is examined again anyway. Nothing is kept on a record that has changed since
+it was read. Commits don't wait for the disk: what is lost with it is found again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,6 +67,11 @@ _UNCHANGED = sql("""
     SELECT c.customer_id FROM customers c
     JOIN unnest(:ids::uuid[], :versions::int[]) AS u (customer_id, version) USING (customer_id)
     WHERE c.tenant_id = :tenant AND c.version = u.version AND c.erased_at IS NULL
+""")
+# Before the keys of findings ask for the same locks, and would wait for them.
+_HOLD = sql("""
+    SELECT customer_id FROM customers WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[])
+    ORDER BY customer_id FOR KEY SHARE SKIP LOCKED
 """)
 _GIVEN = """unnest(:finding_ids::uuid[], :customers::uuid[], :codes::text[], :fields::text[], :details::uuid[],
     :causes::text[], :severities::text[], :confidences::real[], :proposals::jsonb[], :hashes::bytea[],
@@ -248,6 +254,9 @@ class PgQualityScanning:
         return await self._add(found)
 
     async def _add(self, found: Sequence[Found]) -> int:
+        rows = await self._session.fetch(_HOLD, ids=list({one.customer_id for one in found})) if found else ()
+        held = {str(row["customer_id"]) for row in rows}
+        found = [one for one in found if one.customer_id in held]
         if not found:
             return 0
         return await self._session.execute(

@@ -53,6 +53,13 @@ quality.undo_fix             | quality:write+customers:write  | own    | fix    
 quality.undo_run             | quality:write+customers:write  | own    | fix                  | 200  | 200    | 404
 quality.tasks                | quality:read+customers:read    | own    | -                    | 200  |        |
 quality.workload             | quality:read                   | own    | -                    | 200  |        |
+quality.scan                 | quality:write                  | tenant | -                    | 202  |        |
+quality.issues               | quality:read+customers:read    | own    | -                    | 200  |        |
+quality.issues               | quality:read+customers:read    | own    | customer#customer_id | 200  | 200    | 200
+quality.of_customer          | quality:read+customers:read    | own    | customer             | 200  | 200    | 404
+quality.summary              | quality:read                   | own    | -                    | 200  |        |
+quality.trend                | quality:read                   | own    | -                    | 200  |        |
+quality.chart                | quality:read                   | own    | -                    | 200  |        |
 overview.depth               | customers:read                 | own    | -                    | 200  |        |
 overview.get                 | customers:read+orders:read     | own    | -                    | 200  |        |
 attributes.list              | customers:read                 | own    | -                    | 200  |        |

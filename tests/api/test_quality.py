@@ -119,11 +119,11 @@ def test_the_list_is_narrowed_and_paged(database: TestDatabase) -> None:
         cursor: dict[str, str] = {}
         while True:
             page = await _read(head, "quality/issues", limit=2, **cursor)
-            seen += [one["finding_id"] for one in page["items"]]
+            seen += [one["issue_id"] for one in page["items"]]
             if not page["next_cursor"]:
                 break
             cursor = {"cursor": page["next_cursor"]}
-        assert seen == [one["finding_id"] for one in every]
+        assert seen == [one["issue_id"] for one in every]
         some = await _read(head, "quality/issues", code="letter-case", fixable=True, count="exact")
         assert (some["count"], {one["code"] for one in some["items"]}) == (3, {"letter-case"})
         assert (await _read(head, "quality/issues", cause="stale"))["items"] == []

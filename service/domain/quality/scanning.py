@@ -145,9 +145,9 @@ class ScanService:
         async with self._uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
             done = scan.examined + len(cards.ids)
             await tx.jobs.advance(job, done=done, total=max(total, done))
-            kept = await tx.quality_scanning.keep(cards.ids, judged, [*found, *own])
             if scan.scope == "all":
                 await tx.quality_scanning.tidy(scan.watermark, cards.ids[-1])
+            kept = await tx.quality_scanning.keep(cards.ids, judged, [*found, *own])
             scan = replace(scan, watermark=cards.ids[-1], examined=done, found=scan.found + kept)
             await tx.quality_scanning.note(scan)
             await tx.commit()
@@ -197,6 +197,8 @@ class ScanService:
             off=policy.off,
             severities=policy.severities,
             weights=policy.weights,
+            lives=policy.lives,
+            required=policy.required,
         )
         asked: list[tuple[OwnCheck, Asked]] = []
         for check in policy.own:
