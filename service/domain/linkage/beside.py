@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from service.domain.linkage.columns import COMPARED, Column, Columns, Numbers
+from service.domain.linkage.columns import Column, Columns, Numbers
 from service.domain.linkage.comparing import MISSING, SAME, SCALES, crosswise, level, of_one_town
 
 NAMES = ("family", "given", "order")
@@ -18,16 +18,6 @@ _WIDTH = 20
 # The kind of a requisite stands before its number, and two kinds are never compared.
 _KIND = 4
 _READ_AT_ONCE = 400_000
-
-
-def levels(base: Columns, one: Numbers, other: Numbers) -> Numbers:
-    """The levels of the pairs: a row for each pair, a column for each scale."""
-    beside = Beside(base)
-    found = np.full((len(one), len(SCALES)), MISSING, np.int8)
-    beside.fill(NAMES, one, other, found)
-    beside.fill([name for name in COMPARED if name not in NAMES], one, other, found)
-    beside.settle(found)
-    return found
 
 
 class Beside:
@@ -42,6 +32,13 @@ class Beside:
             if len(column.starts) <= _READ_AT_ONCE
         }
         self._initials = {name: _initials(base.by_name[name]) for name in NAMES if name != "order"}
+
+    def levels(self, one: Numbers, other: Numbers) -> Numbers:
+        """The levels of the pairs: a row for each pair, a column for each scale."""
+        found = np.full((len(one), len(SCALES)), MISSING, np.int8)
+        self.fill(tuple(SCALES), one, other, found)
+        self.settle(found)
+        return found
 
     def fill(self, names: Sequence[str], one: Numbers, other: Numbers, found: Numbers) -> None:
         """Put the levels of these comparisons in their places."""

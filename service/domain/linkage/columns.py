@@ -7,7 +7,7 @@ distinct ones (0 where it is missing). The keys lie beside them as hashes.
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, repeat
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from service.domain.linkage.profile import Profile
 
 Numbers = NDArray[Any]
 _AT_ONCE = 10_000
+_HOLDER_BITS = 24
 COMPARED = tuple(name for name in SCALES if name != "order")
 
 
@@ -41,32 +42,38 @@ class Columns:
 
     count: int
     by_name: Mapping[str, Column]
-    # The hash of every key, and whose it is.
+    # Of every key 40 bits of its hash, then the position of its record; wanted only until the records have met.
     keys: Numbers
-    holders: Numbers
 
 
 def columns(profiles: Iterable[Profile], key_hash: Callable[[str], int] = hash) -> Columns:
     """Pack the profiles; they are read once and not kept. `key_hash` makes 64 bits of a key."""
     packers = {name: _Packer() for name in COMPARED}
-    hashes, holders = array("q"), array("i")
+    told_keys = array("q")
     count = 0
     left = iter(profiles)
     while batch := list(islice(left, _AT_ONCE)):
         told = [values(profile) for profile in batch]
         for name, packer in packers.items():
             packer.add([row[name] for row in told])
-        for number, profile in enumerate(batch, count):
-            found = keys(profile)
-            hashes.extend(map(key_hash, found))
-            holders.extend(repeat(number, len(found)))
+        told_keys.frombytes(_packed_keys(batch, count).tobytes())
         count += len(batch)
     return Columns(
         count=count,
         by_name={name: packers.pop(name).packed() for name in COMPARED},
-        keys=np.frombuffer(hashes, dtype=np.int64),
-        holders=np.frombuffer(holders, dtype=np.int32),
+        keys=np.frombuffer(told_keys, dtype=np.int64),
     )
+
+
+def _packed_keys(batch: Sequence[Profile], begin: int) -> Numbers:
+    hashes, lengths = array("q"), array("i")
+    for profile in batch:
+        found = keys(profile)
+        hashes.extend(map(hash, found))
+        lengths.append(len(found))
+    holders = np.repeat(np.arange(begin, begin + len(batch)), np.frombuffer(lengths, np.int32))
+    packed: Numbers = np.frombuffer(hashes, np.int64) << _HOLDER_BITS | holders
+    return packed
 
 
 class _Packer:
@@ -86,8 +93,9 @@ class _Packer:
     def packed(self) -> Column:
         hashes = np.frombuffer(self._hashes, dtype=np.int64)
         lengths = np.frombuffer(self._lengths, dtype=np.int32)
-        ends = np.cumsum(lengths, dtype=np.int64)
-        starts = ends - lengths
+        # A column of two thousand million signs would need longer numbers.
+        ends: Numbers = np.cumsum(lengths, dtype=np.int64 if len(self._texts) >= 2**31 else np.int32)
+        starts: Numbers = (ends - lengths).astype(ends.dtype)
         _, first, codes = np.unique(hashes, return_index=True, return_inverse=True)
         missing = np.flatnonzero(starts[first] == ends[first])
         order = _missing_first(len(first), missing)
@@ -109,7 +117,7 @@ def _missing_first(distinct: int, missing: Numbers) -> Numbers:
 
 
 def _placed(order: Numbers, found: Numbers) -> Numbers:
-    placed: Numbers = np.zeros(len(order) + 1, np.int64)
+    placed: Numbers = np.zeros(len(order) + 1, found.dtype)
     placed[order] = found
     return placed
 
@@ -119,12 +127,12 @@ def meetings(base: Columns, *, most: int) -> Numbers:
 
     Keys that few share are taken first: what is on thousands of records tells little, and would cost their square.
     """
-    order = np.argsort(base.keys, kind="stable")
-    keys, holders = base.keys[order], base.holders[order]
-    del order
+    base.keys.sort()
+    keys, holders = base.keys >> _HOLDER_BITS, (base.keys & ((1 << _HOLDER_BITS) - 1)).astype(np.int32)
     begins = np.flatnonzero(np.concatenate((np.ones(1, bool), keys[1:] != keys[:-1]))) if len(keys) else keys
     sizes = np.diff(np.append(begins, len(keys)))
     del keys
+    begins, sizes = begins[sizes > 1], sizes[sizes > 1]
     largest = _largest(sizes, most)
     parts = [
         _pairs(holders, begins[sizes == size], size, base.count) for size in np.unique(sizes) if 2 <= size <= largest
@@ -142,7 +150,7 @@ def _pairs(holders: Numbers, begins: Numbers, size: int, count: int) -> Numbers:
     left, right = np.triu_indices(size, 1)
     members = holders[begins[:, None] + np.arange(size)]
     one, other = members[:, left].ravel().astype(np.int64), members[:, right].ravel().astype(np.int64)
-    return np.unique(np.minimum(one, other) * count + np.maximum(one, other))
+    return np.minimum(one, other) * count + np.maximum(one, other)
 
 
 def _distinct(parts: list[Numbers]) -> Numbers:

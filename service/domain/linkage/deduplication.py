@@ -4,7 +4,7 @@ It takes as long as it takes: run it in a process of its own, never on a server'
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from service.domain.linkage.model import DEFAULT, Model
 from service.domain.linkage.profile import Profile
 
 # How many pairs a record has to meet at most, on average, and how many any base may have.
-_MEETINGS_EACH = 20
+_MEETINGS_EACH = 12
 _FEW = 2_000_000
 
 
@@ -35,6 +35,7 @@ def deduplicated(
     """Learn from the base and find its duplicates; those told `apart` never meet in a cluster."""
     base = columns(profiles)
     met = meetings(base, most=max(_FEW, _MEETINGS_EACH * base.count))
+    base = replace(base, keys=base.keys[:0].copy())
     model = learnt(base, met, start)
     found = score(base, met, model, bound=model.bound)
     order = np.argsort(-found.total, kind="stable")

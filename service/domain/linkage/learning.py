@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from service.domain.linkage.beside import levels
+from service.domain.linkage.beside import Beside
 from service.domain.linkage.columns import COMPARED, Column, Columns, Numbers
 from service.domain.linkage.comparing import BETWEEN, MISSING, SCALES
 from service.domain.linkage.model import DEFAULT, Model
@@ -30,18 +30,19 @@ def learnt(base: Columns, pairs: Numbers, start: Model = DEFAULT) -> Model:
     """The model of a base, from the default, its own values and the pairs that share a key."""
     if base.count < 2 or not len(pairs):
         return start
+    beside = Beside(base)
     drawn = np.random.default_rng(1)
     sample = drawn.choice(pairs, _SAMPLE, replace=False) if len(pairs) > _SAMPLE else pairs
-    model = _with_frequencies(base, replace(start, others=_chance(base, drawn, start)))
-    patterns, counts = np.unique(levels(base, sample // base.count, sample % base.count), axis=0, return_counts=True)
+    model = _with_frequencies(base, replace(start, others=_chance(base, beside, drawn, start)))
+    patterns, counts = np.unique(beside.levels(sample // base.count, sample % base.count), axis=0, return_counts=True)
     return _expected(model, start, patterns, counts * (len(pairs) / len(sample)), base.count)
 
 
-def _chance(base: Columns, drawn: np.random.Generator, start: Model) -> Chances:
+def _chance(base: Columns, beside: Beside, drawn: np.random.Generator, start: Model) -> Chances:
     """How often records drawn at random agree."""
     one, other = drawn.integers(0, base.count, (2, min(_SAMPLE, 30 * base.count)))
     apart = one != other
-    seen = levels(base, one[apart], other[apart])
+    seen = beside.levels(one[apart], other[apart])
     return {
         name: _blended(
             _counted(seen[:, place], np.ones(len(seen)), len(scale.levels)), start.others[name], _SAID_OTHERS

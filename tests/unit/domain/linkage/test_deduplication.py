@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.linkage.batch import score
-from service.domain.linkage.beside import levels
+from service.domain.linkage.beside import Beside
 from service.domain.linkage.clusters import clusters
 from service.domain.linkage.columns import columns, meetings
 from service.domain.linkage.comparing import compare
@@ -24,7 +24,7 @@ _BASES = st.lists(profiles(), min_size=2, max_size=12)
 @settings(deadline=None, max_examples=60)
 def test_a_batch_compares_as_a_pair_is_compared(base: list[Profile]) -> None:
     one, other = (np.array(side) for side in zip(*combinations(range(len(base)), 2), strict=True))
-    found = levels(columns(base), one, other)
+    found = Beside(columns(base)).levels(one, other)
     expected = [compare(base[left], base[right]).levels for left, right in zip(one, other, strict=True)]
     assert [tuple(row) for row in found.tolist()] == expected
 
