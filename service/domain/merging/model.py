@@ -76,7 +76,11 @@ class Candidate:
         if unit in ("status", "curator"):
             return Origin(source=None, set_at=self.updated_at)
         known = restored(self.provenance)
-        found = max((known.of(part) for part in parts(unit)), key=lambda one: one.set_at or self.created_at)
+        # Of a place or a birthday, the part that was set last, and found right last, speaks for the whole.
+        found = max(
+            (known.of(part) for part in parts(unit)),
+            key=lambda one: (one.set_at or self.created_at, one.verified_at or self.created_at),
+        )
         return Origin(
             source=found.source or self.implied_source,
             set_at=found.set_at or self.created_at,
