@@ -200,6 +200,8 @@ def _card(body: FormIn, look: Look) -> Card:
         contacts=tuple(contacts),
         today=look.today,
         phone_region=look.phone_region,
+        lives=look.lives,
+        required=look.required_of(body.kind, "customer"),
     )
 
 

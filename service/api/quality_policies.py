@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
@@ -17,6 +17,13 @@ from service.domain.quality.policy import MOST_OWN_CHECKS, OWN_CHECK, OwnCheckTw
 Verdicts = Literal["record", "warn", "refuse"]
 Part = Literal["name", "phone", "email", "address", "birth_date", "requisites"]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,59}$")]
+Life = Literal["phone", "email", "messenger", "address", "activity"]
+Of = Literal["person", "organisation", "prospect", "customer", "lapsed", "archived"]
+Required = Literal[
+    "family_name", "given_name", "patronymic", "legal_name", "trade_name", "legal_form", "birth_date", "gender",
+    "country", "region", "city", "postal_code", "contacts", "phone", "email", "messenger", "street", "inn", "kpp", "ogrn", "bic",
+    "account", "vat", "iban",
+]  # fmt: skip
 FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 Days = Annotated[int, Field(ge=0, le=3650)]
 PROBLEMS = (OwnCheckTwice, *RULE_PROBLEMS)
@@ -48,6 +55,12 @@ class QualityPolicyIn(Input):
         None, description="How much each part of a record counts in its score."
     )
     own_checks: Annotated[list[OwnCheckIn], Field(max_length=MOST_OWN_CHECKS)] | None = None
+    lives: dict[Life, Annotated[int, Field(ge=0, le=240)]] | None = Field(
+        None, description="After how many months without a proof a value counts as stale; 0: never."
+    )
+    required: dict[Of, list[Required]] | None = Field(
+        None, description="What must be filled, by kind and by status; what depends on more is an own check."
+    )
     fix_above: Annotated[float, Field(ge=LEAST_SURE, le=1)] | None = Field(
         None, description="Fixes of at least this confidence are made by themselves; null: none is."
     )
@@ -73,6 +86,8 @@ class QualityPolicyOut(BaseModel):
     severities: dict[str, Severity]
     weights: dict[str, int]
     own_checks: list[OwnCheckOut]
+    lives: dict[str, int] = Field(examples=[{"phone": 18, "email": 18, "address": 24, "activity": 24}])
+    required: dict[str, list[str]] = Field(examples=[{"organisation": ["inn"]}])
     fix_above: float | None = Field(examples=[0.98])
     due_days_error: int = Field(examples=[7])
     due_days_warning: int = Field(examples=[30])
@@ -90,6 +105,8 @@ def shown(policies: Mapping[str, Any]) -> dict[str, Any]:
         "severities": policy.severities,
         "weights": policy.weights,
         "own_checks": [asdict(one) | {"code": one.code.removeprefix(OWN_CHECK)} for one in policy.own],
+        "lives": {life: months for life, months in policy.lives.items() if life in get_args(Life)},
+        "required": {of: sorted(names) for of, names in policy.required.items()},
         "fix_above": mending.fix_above,
         **{f"due_days_{severity}": days for severity, days in mending.due_days.items()},
     }

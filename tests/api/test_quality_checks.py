@@ -96,6 +96,26 @@ def test_what_the_tenant_has_switched_off_or_weighs_otherwise_is_so(database: Te
     in_the_api(database, scenario)
 
 
+def test_a_tenant_says_what_must_be_filled_and_how_long_values_live(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        client = await world.client()
+        decided = {"quality": {"required": {"person": ["birth_date"], "customer": ["phone"]}, "lives": {"phone": 6}}}
+        answer = await client.patch("/v1/policies", json=decided)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["quality"]["required"] == {"person": ["birth_date"], "customer": ["phone"]}
+        lives = answer.json()["quality"]["lives"]
+        assert (lives["phone"], lives["email"]) == (6, 18)
+        asked = await client.post("/v1/quality/check", json={"family_name": "Иванов", "given_name": "Пётр"})
+        missing = {one["pointer"] for one in asked.json()["findings"] if one["code"] == "required-missing"}
+        assert missing == {"/birth_date", "/phone"}
+        assert (await client.patch("/v1/policies", json={"quality": {"lives": {"phone": -1}}})).status_code == 422
+        assert (
+            await client.patch("/v1/policies", json={"quality": {"required": {"person": ["x"]}}})
+        ).status_code == 422
+
+    in_the_api(database, scenario)
+
+
 def test_the_catalogue_tells_cause_severity_example_and_cure_of_every_check(database: TestDatabase) -> None:
     async def scenario(world: Api) -> None:
         client = await world.client()

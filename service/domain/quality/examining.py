@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from service.domain.customers import provenance
 from service.domain.customers.contacts import ContactKind, assess
 from service.domain.quality.catalogue import CHECKS, examined
-from service.domain.quality.model import Card, Check, ContactSeen, Finding, Severity
+from service.domain.quality.model import USUAL_LIVES, Card, Check, ContactSeen, Finding, Severity
 from service.domain.quality.scoring import USUAL_WEIGHTS, Fault, Score, scored
 
 # The texts of a record that checks look at, in the order of a row.
@@ -34,9 +34,16 @@ class Look:
     off: frozenset[str] = frozenset()
     severities: Mapping[str, Severity] = field(default_factory=dict)
     weights: Mapping[str, int] = field(default_factory=lambda: dict(USUAL_WEIGHTS))
+    lives: Mapping[str, int] = field(default_factory=lambda: dict(USUAL_LIVES))
+    required: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def checks(self) -> list[Check]:
         return [check for code, check in CHECKS.items() if code not in self.off]
+
+    def required_of(self, kind: str, status: str) -> frozenset[str]:
+        """What must be filled on such a record."""
+        nothing: frozenset[str] = frozenset()
+        return self.required.get(kind, nothing) | self.required.get(status, nothing)
 
 
 class ContactRow(NamedTuple):
@@ -151,6 +158,8 @@ def card_of(row: RecordRow, look: Look) -> Card:
         curator_gone=row.curator_gone,
         today=look.today,
         phone_region=look.phone_region,
+        lives=look.lives,
+        required=look.required_of(row.kind, row.status),
     )
 
 

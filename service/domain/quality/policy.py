@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from service.domain.errors import Rejected
-from service.domain.quality.model import Cause, Severity
+from service.domain.quality.model import USUAL_LIVES, Cause, Severity
 from service.domain.quality.scoring import USUAL_WEIGHTS
 
 # What becomes of a write that holds something wrong: it is noted, told of in the answer, or refused.
@@ -47,6 +47,9 @@ class QualityPolicy:
     severities: Mapping[str, Severity] = field(default_factory=dict)
     weights: Mapping[str, int] = field(default_factory=lambda: dict(USUAL_WEIGHTS))
     own: Sequence[OwnCheck] = ()
+    # In months; 0 is for ever. And what must be filled, by kind and status of a record.
+    lives: Mapping[str, int] = field(default_factory=lambda: dict(USUAL_LIVES))
+    required: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, policies: Mapping[str, Any]) -> "QualityPolicy":
@@ -61,6 +64,8 @@ class QualityPolicy:
             severities={code: Severity(one) for code, one in section.get("severities", {}).items()},
             weights={**usual.weights, **section.get("weights", {})},
             own=tuple(_own(one) for one in section.get("own_checks", ())),
+            lives={**usual.lives, **section.get("lives", {})},
+            required={of: frozenset(names) for of, names in section.get("required", {}).items()},
         )
 
 

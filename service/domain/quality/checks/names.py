@@ -62,18 +62,15 @@ _ORDERS = (
 def _split(words: list[str]) -> tuple[tuple[str, ...], float] | None:
     """Which part of a name each of two or three words is, and how sure that is."""
     read = [_roles(word) for word in words]
-    fitting = []
+    best = 0
+    chosen: tuple[str, ...] = ()
     for order in _ORDERS:
         parts = tuple(part for part in order if len(words) == 3 or part != "patronymic")
         strength = sum(bool(getattr(one, part)) for one, part in zip(read, parts, strict=True))
-        if parts not in (held for _, held in fitting):
-            fitting.append((strength, parts))
-    best = max(strength for strength, _ in fitting)
-    chosen = [parts for strength, parts in fitting if strength == best]
-    # At least a given name and something beside it must be known as such.
-    if best < 2:
-        return None
-    return chosen[0], 0.96 if best == len(words) else 0.9
+        if strength > best:
+            best, chosen = strength, parts
+    # At least two of the words must be known for what they are.
+    return (chosen, 0.96 if best == len(words) else 0.9) if best > 1 else None
 
 
 def _whole_name(card: Card) -> Iterator[Finding]:
