@@ -21,8 +21,8 @@ Life = Literal["phone", "email", "messenger", "address", "activity"]
 Of = Literal["person", "organisation", "prospect", "customer", "lapsed", "archived"]
 Required = Literal[
     "family_name", "given_name", "patronymic", "legal_name", "trade_name", "legal_form", "birth_date", "gender",
-    "country", "region", "city", "postal_code", "contacts", "phone", "email", "messenger", "street", "inn", "kpp", "ogrn", "bic",
-    "account", "vat", "iban",
+    "country", "region", "city", "postal_code", "contacts", "phone", "email", "messenger", "street", "inn", "kpp",
+    "ogrn", "bic", "account", "vat", "iban",
 ]  # fmt: skip
 FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 Days = Annotated[int, Field(ge=0, le=3650)]
