@@ -42,38 +42,32 @@ class Columns:
 
     count: int
     by_name: Mapping[str, Column]
-    # Of every key 40 bits of its hash, then the position of its record; wanted only until the records have met.
+    # The hash of every key, and whose it is, in the order of the records; wanted only until the records have met.
     keys: Numbers
+    holders: Numbers
 
 
 def columns(profiles: Iterable[Profile], key_hash: Callable[[str], int] = hash) -> Columns:
     """Pack the profiles; they are read once and not kept. `key_hash` makes 64 bits of a key."""
     packers = {name: _Packer() for name in COMPARED}
-    told_keys = array("q")
+    hashes, many = array("q"), array("i")
     count = 0
     left = iter(profiles)
     while batch := list(islice(left, _AT_ONCE)):
         told = [values(profile) for profile in batch]
         for name, packer in packers.items():
             packer.add([row[name] for row in told])
-        told_keys.frombytes(_packed_keys(batch, count).tobytes())
+        for profile in batch:
+            found = keys(profile)
+            hashes.extend(map(key_hash, found))
+            many.append(len(found))
         count += len(batch)
     return Columns(
         count=count,
         by_name={name: packers.pop(name).packed() for name in COMPARED},
-        keys=np.frombuffer(told_keys, dtype=np.int64),
+        keys=np.frombuffer(hashes, dtype=np.int64),
+        holders=np.repeat(np.arange(count, dtype=np.int32), np.frombuffer(many, dtype=np.int32)),
     )
-
-
-def _packed_keys(batch: Sequence[Profile], begin: int) -> Numbers:
-    hashes, lengths = array("q"), array("i")
-    for profile in batch:
-        found = keys(profile)
-        hashes.extend(map(hash, found))
-        lengths.append(len(found))
-    holders = np.repeat(np.arange(begin, begin + len(batch)), np.frombuffer(lengths, np.int32))
-    packed: Numbers = np.frombuffer(hashes, np.int64) << _HOLDER_BITS | holders
-    return packed
 
 
 class _Packer:
@@ -127,8 +121,14 @@ def meetings(base: Columns, *, most: int) -> Numbers:
 
     Keys that few share are taken first: what is on thousands of records tells little, and would cost their square.
     """
-    base.keys.sort()
-    keys, holders = base.keys >> _HOLDER_BITS, (base.keys & ((1 << _HOLDER_BITS) - 1)).astype(np.int32)
+    # Sorted in place, with the position of the record behind 40 bits of the hash: two keys in 10¹² look alike, and then
+    # two records are compared in vain.
+    keys = base.keys << _HOLDER_BITS
+    keys |= base.holders
+    keys.sort()
+    holders = keys.astype(np.int32)
+    holders &= (1 << _HOLDER_BITS) - 1
+    keys >>= _HOLDER_BITS
     begins = np.flatnonzero(np.concatenate((np.ones(1, bool), keys[1:] != keys[:-1]))) if len(keys) else keys
     sizes = np.diff(np.append(begins, len(keys)))
     del keys

@@ -35,7 +35,7 @@ def deduplicated(
     """Learn from the base and find its duplicates; those told `apart` never meet in a cluster."""
     base = columns(profiles)
     met = meetings(base, most=max(_FEW, _MEETINGS_EACH * base.count))
-    base = replace(base, keys=base.keys[:0].copy())
+    base = replace(base, keys=base.keys[:0].copy(), holders=base.holders[:0].copy())
     model = learnt(base, met, start)
     found = score(base, met, model, bound=model.bound)
     order = np.argsort(-found.total, kind="stable")
