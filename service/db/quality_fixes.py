@@ -76,6 +76,7 @@ _DECIDE = sql("""
         decided_by = CASE WHEN :state::text IN ('dismissed', 'fixed') THEN :staff_id::uuid END,
         decided_at = CASE WHEN :state::text = 'open' THEN NULL ELSE now() END
     WHERE tenant_id = :tenant AND finding_id = ANY (:ids::uuid[])
+        AND (state = 'open' OR :state::text NOT IN ('fixed', 'gone'))
 """)
 _KEPT = sql("""
     SELECT fix_id, customer_id, finding_id AS issue_id, undone_at IS NOT NULL AS undone, images FROM quality_fixes

@@ -393,6 +393,8 @@ def test_two_who_fix_the_same_at_once_fix_it_once(database: TestDatabase) -> Non
         assert {answer.status_code for answer in answers} == {200}
         assert sum(answer.json()["counts"].get("fixed", 0) for answer in answers) == 1
         assert len((await head.get("/v1/quality/fixes", params={"customer_id": one})).json()["items"]) == 1
+        fixed = await head.get("/v1/quality/issues", params={"customer_id": one, "state": "fixed"})
+        assert len(fixed.json()["items"]) == 1
 
     in_the_api(database, scenario)
 

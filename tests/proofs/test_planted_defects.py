@@ -36,6 +36,8 @@ _APPROVALS = "tests/api/test_export_approvals.py"
 _MIGRATION = f"{_APPROVALS}::test_a_migration_needs_two_others_and_is_whole_and_exact"
 _ANTIVIRUS = "tests/api/test_antivirus.py"
 _CARD = "migrations/versions/2026-11-22-1710_read_in_one_trip.py"
+_FIXES = "migrations/versions/2026-11-23-2040_mend_faults.py"
+_MENDED = "tests/api/test_quality_fixes.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -445,6 +447,34 @@ DEFECTS = [
         'op.execute(f"GRANT {privileges} ON {table} TO {WATCH}")',
         'op.execute(f"GRANT {privileges} ON {table} TO {WATCH}, clientbase_own")',
         _LINT,
+    ),
+    _defect(
+        "what was before a fix is open to people",
+        _FIXES,
+        '"tenant_id, fix_id, run_id,',
+        '"images, tenant_id, fix_id, run_id,',
+        _LINT,
+    ),
+    _defect(
+        "who mends reaches beyond his own",
+        _FIXES,
+        """f"{IN_TENANT} AND ({NAMED_REACH} = 'tenant' OR {exists(table)})\"""",
+        "IN_TENANT",
+        f"{_MENDED}::test_what_was_there_before_is_closed_to_people_and_goes_with_the_person",
+    ),
+    _defect(
+        "a fix tells contacts in clear",
+        "service/domain/quality/fixing.py",
+        '"after": one.after.masked if',
+        '"after": one.after.value if',
+        f"{_MENDED}::test_a_typing_error_in_an_email_is_fixed_and_the_fix_undone",
+    ),
+    _defect(
+        "an erasure leaves what was before a fix",
+        "service/db/erasing.py",
+        '        "quality_fixes",\n',
+        "",
+        f"{_MENDED}::test_what_was_there_before_is_closed_to_people_and_goes_with_the_person",
     ),
 ]
 

@@ -39,6 +39,9 @@ from service.domain.quality.treating import Outcome, Patient
 SOURCE = "fix"
 # So many issues in one transaction: the records stay locked for its length.
 MOST_AT_ONCE = 500
+# Nobody waits for what is fixed by itself, and nobody should wait because of it: these are written in tens of
+# milliseconds.
+_BY_ITSELF = 100
 _TIMEOUT_MS = 60_000
 _NOBODY = UUID(int=0)
 
@@ -142,7 +145,9 @@ class MendingService:
         principal = replace(principal, time_zone=time_zone)
         made, after = 0, None
         while True:
-            run = await self.run(principal, Chosen(), dry=False, least=least, after=after, automatic=True)
+            run = await self.run(
+                principal, Chosen(), dry=False, least=least, after=after, limit=_BY_ITSELF, automatic=True
+            )
             made += run.counts["fixed"]
             after = run.after
             if after is None:
