@@ -41,11 +41,6 @@ def _respelt() -> Any:
     return words, words.compile_replaces(_YO)
 
 
-def warm() -> None:
-    """Open the dictionary now, not with the first question."""
-    _respelt()
-
-
 def known(word: str) -> bool:
     """Whether this is a Russian word or name, in any of its forms; ё may be written as е."""
     words, respelling = _respelt()

@@ -25,8 +25,8 @@ _VOWEL = re.compile("[aeiou]", re.IGNORECASE)
 _LONG_ENOUGH = 6
 
 
-def in_russian(word: str) -> tuple[str, float] | None:
-    """The Russian word that the keys make, and how sure that is; None when they make none."""
+def in_russian(word: str, *, name: bool) -> tuple[str, float] | None:
+    """The Russian word (of a name, if it is one) that the keys make, and how sure that is; None when they make none."""
     made = word.translate(_TO_RUSSIAN)
     if not _RUSSIAN_WORD.fullmatch(made):
         return None
@@ -37,13 +37,14 @@ def in_russian(word: str) -> tuple[str, float] | None:
     parts = made.split("-")
     if roles(made).any or any(roles(part).any for part in parts):
         return made, 0.98 if strange else 0.92
-    if all(known(part) for part in parts):
+    if (strange or not name) and all(known(part) for part in parts):
         return made, 0.9 if strange else 0.6
-    return (made, 0.85) if strange and len(made) > 4 and _NAME_ENDING.search(made.lower()) else None
+    usual = made.istitle() or made.islower() or made.isupper()
+    return (made, 0.85) if strange and usual and len(made) > 4 and _NAME_ENDING.search(made.lower()) else None
 
 
-def _retyped(text: str) -> tuple[str, float] | None:
-    made = [in_russian(word) for word in text.split()]
+def _retyped(text: str, *, name: bool) -> tuple[str, float] | None:
+    made = [in_russian(word, name=name) for word in text.split()]
     sure = [one for one in made if one is not None]
     if not sure or len(sure) < len(made):
         return None
@@ -54,7 +55,7 @@ def _words(card: Card) -> Iterator[Finding]:
     for place in fields(card, (*NAME_PARTS, *PLACE_NAMES)):
         value = place.value
         if value.isascii() and len(value) > 2 and _TYPED.fullmatch(value):
-            made = _retyped(value)
+            made = _retyped(value, name=place.field in NAME_PARTS)
             if made is not None:
                 text, sure = made
                 yield mended("wrong-keyboard-layout", place, text, sure, sure)

@@ -10,7 +10,7 @@ from service.domain.quality.checks.dictionary import known
 from service.domain.quality.checks.places import NAME_PARTS, Place, found, mended, of_kind, words
 from service.domain.quality.model import Card, Cause, Check, Finding, Severity
 
-_CYRILLIC = re.compile(r"[А-Яа-яЁё]{4,}")
+_CYRILLIC = re.compile(r"[А-Яа-яЁё]{4,30}")
 _TOKEN = re.compile(r"[a-z]{4,}")
 _FEMALE_END = re.compile(r"(?:aia|a)$")
 _LETTERS = "абвгдежзийклмнопрстуфхцчшщъыьэюя"

@@ -139,6 +139,19 @@ def test_no_real_name_is_taken_for_the_wrong_keyboard_or_for_anything_else(name:
     assert other / total <= 0.005
 
 
+def test_western_names_are_not_taken_for_russian_ones() -> None:
+    total = wrong = 0
+    with shared_data("B_dedup/splink_fake_1000.csv").open(encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            texts = {"given_name": row["first_name"], "family_name": row["surname"], "city": row["city"]}
+            card = Card(fields={name: text for name, text in texts.items() if text}, today=TODAY, phone_region="GB")
+            found = {one.code for one in examined(card)} - {"no-contact", "name-incomplete", "letter-case"}
+            total += 1
+            wrong += bool(found)
+    assert total == 1000
+    assert wrong / total <= 0.005
+
+
 def test_mojibake_is_restored_and_what_is_none_left_alone() -> None:
     cases = json.loads(shared_data("C_validity/mojibake_ftfy_half.json").read_text(encoding="utf-8"))
     assert len(cases) > 80
