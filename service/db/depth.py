@@ -52,10 +52,10 @@ def _one() -> Statement:
     return sql(_FACTS.format(**only))
 
 
-def by_record(*, among: bool = False) -> str:
-    """SELECT customer_id, depth (its number) of every record, or of those `:among`."""
-    only = {f"only_{x}": f"AND {x}.customer_id = ANY (:among::uuid[])" if among else "" for x in "cdt"}
-    return f"SELECT f.customer_id, {level()} AS depth FROM ({_FACTS.format(**only)}) f"
+def by_record(only: str = "") -> str:
+    """SELECT customer_id, depth (its number) of every record, or of those whose id is `only`, such as `= ANY (…)`."""
+    narrowed = {f"only_{x}": f"AND {x}.customer_id {only}" if only else "" for x in "cdt"}
+    return f"SELECT f.customer_id, {level()} AS depth FROM ({_FACTS.format(**narrowed)}) f"
 
 
 @cache

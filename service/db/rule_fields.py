@@ -68,7 +68,13 @@ ROWS: Mapping[str, tuple[str, str]] = {
 # The same of the records `:among`, where going through all of them first would be the greater part of the work.
 AMONG_ROWS: Mapping[str, tuple[str, str]] = {
     **ROWS,
-    "depth": (f"({by_record(among=True)}) e WHERE e.customer_id = c.customer_id", ROWS["depth"][1]),
+    "depth": (f"({by_record('= ANY (:among::uuid[])')}) e WHERE e.customer_id = c.customer_id", ROWS["depth"][1]),
+}
+# Of the few whom another clause lets through.
+FEW = "IN (SELECT w.customer_id FROM few w)"
+FEW_ROWS: Mapping[str, tuple[str, str]] = {
+    **ROWS,
+    "depth": (f"({by_record(FEW)}) e WHERE e.customer_id = c.customer_id", ROWS["depth"][1]),
 }
 # Of an own field what has another type than its definition is missing: it stands there from before.
 _DAY = "^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"

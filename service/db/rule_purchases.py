@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from service.db.purchase_facts import COUNTED, RIGHT, STALE_CUSTOMERS
+from service.db.rule_fields import FEW
 from service.domain.rules.matching import folded, micros, period, the_day
 from service.domain.rules.model import Asked, Orders, Purchases, Share, TopCategory
 
@@ -36,6 +37,7 @@ class PurchaseSql:
     stale: bool
     narrow: bool
     among: bool = False
+    few: bool = False
 
     def orders(self, clause: Orders) -> tuple[str, bool]:
         if clause.op in ("missing", "present"):
@@ -45,13 +47,13 @@ class PurchaseSql:
             case "count":
                 return self._or_nothing(figures, "a.n", clause.op, clause.value, "::bigint")
             case "sum":
-                return self._or_nothing(figures, "a.figure", clause.op, micros(clause.value), "::numeric")
+                return self._or_nothing(figures, "a.figure", clause.op, micros(clause.value), "::bigint")
             case "avg":
                 times = self._compared("a.figure", clause.op, micros(clause.value), "::numeric * a.n")
                 return self._joined(figures, f"a.n > 0 AND {times}"), True
             case "max":
                 return self._joined(
-                    figures, self._compared("a.figure", clause.op, micros(clause.value), "::numeric")
+                    figures, self._compared("a.figure", clause.op, micros(clause.value), "::bigint")
                 ), True
         value = clause.value
         days = tuple(the_day(one, self.asked.today) for one in value) if isinstance(value, tuple) else None
@@ -128,7 +130,7 @@ class PurchaseSql:
 
     def _summed(self, measure: str, where: Purchases, only: str) -> str:
         """The same from orders, and from returns where the figure is a sum that they belong to."""
-        some = f"AND x.customer_id IN ({only})" if only else ""
+        some = f"AND x.customer_id IN ({only})" if only else f"AND x.customer_id {FEW}" if self.few else ""
         rows = f"""SELECT x.customer_id, x.ordered_on AS day, x.total - x.refunded AS net FROM {self._from("x")}
             WHERE {self._chosen(where)} {some}"""
         if measure in _WITH_RETURNS and where.any_order:
@@ -176,7 +178,7 @@ class PurchaseSql:
         return f"""{self._from("x")} JOIN order_lines l ON l.tenant_id = x.tenant_id AND l.order_id = x.order_id
             JOIN products q ON q.tenant_id = l.tenant_id AND q.product_id = l.product_id
             LEFT JOIN ({_CATEGORIES}) g ON g.category_id = q.category_id
-            WHERE {self._chosen(where)}"""
+            WHERE {self._chosen(where)} {f"AND x.customer_id {FEW}" if self.few else ""}"""
 
     def _days(self, where: Purchases) -> tuple[str | None, str, str]:
         first, last = period(where, self.asked.today)

@@ -7,12 +7,13 @@ down to the clauses, so that the planner sees joins and anti-joins.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from service.db.rule_fields import AMONG_ROWS, ROWS, column, shown
+from service.db.rule_fields import AMONG_ROWS, FEW, FEW_ROWS, ROWS, column, shown
 from service.db.rule_purchases import PurchaseSql
+from service.domain.rules.binding import clauses_of
 from service.domain.rules.fields import MEMBER, OWN, FieldSpec, is_text
 from service.domain.rules.matching import centre, folded, start_of, the_day
 from service.domain.rules.model import (
@@ -47,12 +48,15 @@ _WORDS = """(SELECT DISTINCT ON (k.customer_id) k.customer_id, k.given FROM cons
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A condition on records `c`, and what it binds besides the tenant."""
+    """A condition on records `c`, and what it binds besides the tenant; `few` is a CTE that it reads, if any."""
 
     where: str
     values: Mapping[str, Any]
+    few: str = ""
 
 
+# An erased record is nobody any more.
+BASE = "c.tenant_id = :tenant AND c.erased_at IS NULL"
 # No rule: no condition.
 EVERYBODY = Compiled("", {})
 
@@ -83,6 +87,49 @@ def compile_rule(
     return Compiled(compiler.rule(asked.rule, True), binder.values)
 
 
+def compile_among_few(asked: Asked, *, stale: bool, narrow: bool) -> Compiled | None:
+    """The same of a conjunction, in which what is dear is asked only of the few whom its cheap clauses let through;
+    None where there are no such two."""
+    cheap, dear = split(asked)
+    if not cheap or not dear:
+        return None
+    binder = Binder("r")
+    first = _Compiler(asked, binder, PurchaseSql(asked, binder, stale=stale, narrow=narrow))
+    then = replace(first, purchases=replace(first.purchases, few=True), few=True)
+    let_through = " AND ".join(first.rule(one, True) for one in cheap)
+    few = f"few AS MATERIALIZED (SELECT c.customer_id FROM customers c WHERE {BASE} AND {let_through})"
+    where = " AND ".join([f"c.customer_id {FEW}", *(then.rule(one, True) for one in dear)])
+    return Compiled(where, binder.values, few)
+
+
+def split(asked: Asked) -> tuple[list[Rule], list[Rule]]:
+    """The members of a conjunction that the record or a kept total answers, and the others, if one of them is dear."""
+    if not isinstance(asked.rule, AllOf):
+        return [], []
+    cheap: list[Rule] = []
+    others: list[Rule] = []
+    for one in asked.rule.of:
+        (cheap if all(_is_cheap(clause, asked) for clause in clauses_of(one)) else others).append(one)
+    return cheap, others if any(_is_dear(clause, asked) for one in others for clause in clauses_of(one)) else []
+
+
+def _is_cheap(clause: Clause, asked: Asked) -> bool:
+    match clause:
+        case Field():
+            return clause.field not in ROWS
+        case Orders():
+            return clause.measure != "max" and clause.where.all_time and clause.where.currency in (None, asked.currency)
+        case Anniversary():
+            return clause.of != "first_order"
+    return isinstance(clause, Birthday | Near)
+
+
+def _is_dear(clause: Clause, asked: Asked) -> bool:
+    if isinstance(clause, Orders):
+        return not _is_cheap(clause, asked)
+    return isinstance(clause, Share | TopCategory) or (isinstance(clause, Field) and clause.field == "depth")
+
+
 def compile_values(
     asked: Asked, clauses: Sequence[Clause], *, stale: bool, narrow: bool
 ) -> tuple[list[tuple[str, str]], Mapping[str, Any]]:
@@ -98,6 +145,7 @@ class _Compiler:
     binder: Binder
     purchases: PurchaseSql
     among: bool = False
+    few: bool = False
 
     def rule(self, rule: Rule, holds: bool) -> str:
         """The condition that the rule holds, or that it does not."""
@@ -162,7 +210,7 @@ class _Compiler:
         return _plain(self._compared(clause, spec, column(spec, own)), holds)
 
     def _rows(self, clause: Field, holds: bool) -> str:
-        source, value = (AMONG_ROWS if self.among else ROWS)[clause.field]
+        source, value = (AMONG_ROWS if self.among else FEW_ROWS if self.few else ROWS)[clause.field]
         of = "uuid" if clause.field == MEMBER else "text"
         if clause.op in ("missing", "present"):
             return _exists(source, clause.op == "present", holds)
