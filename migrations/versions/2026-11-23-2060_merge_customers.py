@@ -55,7 +55,7 @@ CREATE TABLE customer_redirects (
 CREATE INDEX ix_customer_redirects_tenant_id_customer_id ON customer_redirects (tenant_id, customer_id);
 """
 OWN, TEAM, TENANT = "clientbase_own", "clientbase_team", "clientbase_tenant"
-MERGER, ERASER = "clientbase_merge", "clientbase_eraser"
+MERGER, ERASER, REVEAL = "clientbase_merge", "clientbase_eraser", "clientbase_reveal"
 IN_TENANT = "tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::int)"
 WHOLE = f"{IN_TENANT} AND (SELECT current_setting('app.reach', true)) = 'tenant'"
 ALL = "SELECT, INSERT, UPDATE, DELETE"
@@ -99,10 +99,7 @@ def policy(table: str, role: str, using: str) -> None:
 
 
 def reached(table: str) -> str:
-    return (
-        f"{IN_TENANT} AND EXISTS (SELECT FROM customers p"
-        f" WHERE p.tenant_id = {table}.tenant_id AND p.customer_id = {table}.customer_id)"
-    )
+    return f"EXISTS (SELECT FROM customers p WHERE p.tenant_id = {table}.tenant_id AND p.customer_id = {table}.customer_id)"
 
 
 def upgrade() -> None:
@@ -122,11 +119,15 @@ def upgrade() -> None:
     for table in ("merges", "customer_redirects"):
         policy(table, TENANT, IN_TENANT)
         for role in (OWN, TEAM):
-            policy(table, role, reached(table))
+            policy(table, role, f"{IN_TENANT} AND {reached(table)}")
         op.execute(f"GRANT SELECT ON {table} TO {OWN}, {TEAM}, {TENANT}")
     for table, privileges in MERGED.items():
         policy(table, MERGER, IN_TENANT)
         op.execute(f"GRANT {privileges} ON {table} TO {MERGER}")
+    # A look at a record's contacts counts for all that were merged into it.
+    by_reveal = f"{WHOLE} OR {reached('customer_redirects')}".removeprefix(f"{IN_TENANT} AND ")
+    policy("customer_redirects", REVEAL, f"{IN_TENANT} AND ({by_reveal})")
+    op.execute(f"GRANT SELECT (tenant_id, old_id, customer_id) ON customer_redirects TO {REVEAL}")
     for table, privileges in (
         ("merges", "SELECT"),
         ("merge_images", "SELECT, DELETE"),

@@ -25,16 +25,20 @@ _TEAMS = f"""
         AND r.taken_at > statement_timestamp() - :day::interval
     GROUP BY m.team_id ORDER BY looks DESC LIMIT 1
 """
-# What is inserted here is seen by none of the other parts: they count the looks before.
+# What is inserted here is seen by none of the other parts: they count the looks before. A record that others were
+# merged into counts as all of them, or fifty records made one could be looked at for the price of one.
 _TAKE = sql(f"""
     WITH mine AS MATERIALIZED (
         SELECT customer_id, taken_at FROM reveals
         WHERE tenant_id = :tenant AND staff_id = :staff_id AND taken_at > statement_timestamp() - :month::interval
     ), reached AS MATERIALIZED (
         SELECT customer_id FROM customers WHERE tenant_id = :tenant AND customer_id = ANY (:ids::uuid[])
+    ), behind AS (
+        SELECT customer_id FROM reached UNION SELECT old_id FROM customer_redirects
+        WHERE tenant_id = :tenant AND customer_id IN (SELECT customer_id FROM reached)
     ), taken AS (
         INSERT INTO reveals (tenant_id, staff_id, taken_at, customer_id)
-        SELECT :tenant, :staff_id, statement_timestamp(), customer_id FROM reached
+        SELECT :tenant, :staff_id, statement_timestamp(), customer_id FROM behind
         WHERE customer_id NOT IN (SELECT customer_id FROM mine) RETURNING customer_id
     )
     SELECT statement_timestamp() AS at, ARRAY(SELECT customer_id FROM reached ORDER BY customer_id) AS reached,

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import asyncpg
+
 from tests.api.support import Api, Client, in_the_api
 from tests.api.test_around import a_customer
 from tests.api.test_privacy import (
@@ -371,5 +373,45 @@ def test_systems_that_keep_a_copy_learn_of_it(database: TestDatabase) -> None:
         assert merged < unmerged
         assert ("updated", one, one) in found[merged:unmerged]
         assert ("updated", one, one) in found[unmerged:]
+
+    in_the_api(database, scenario)
+
+
+def test_a_look_at_what_was_merged_costs_as_many_looks_as_there_were_records(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        head, anna = await api.client(), await api.client(reach="own")
+        owned = {"curator_id": str(anna.principal.staff_id)}
+        ids = [await a_customer(head, contacts=CONTACTS[:1], **owned) for _ in range(4)]
+        await told(anna, "POST", f"/v1/customers/{ids[0]}/reveal", json={"reason": "She has called"})
+        made = await merge(anna, *ids)
+        await told(anna, "POST", f"/v1/customers/{made['survivor_id']}/reveal", json={"reason": "She has called"})
+        taken = "SELECT count(*) FROM reveals WHERE tenant_id = $1 AND staff_id = $2"
+        root = await asyncpg.connect(api.database.superuser_url or api.database.owner_url)
+        try:
+            assert await root.fetchval(taken, api.tenant.tenant_id, anna.principal.staff_id) == 4
+        finally:
+            await root.close()
+
+    in_the_api(database, scenario)
+
+
+def test_merging_is_no_way_around_the_watch(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        head, anna = await api.client(), await api.client(reach="own")
+        for number in range(22):
+            await a_customer(
+                head, given_name=f"Имя {number}", contacts=[{"kind": "phone", "value": f"+7 912 345 67 {number + 10}"}],
+                curator_id=str(anna.principal.staff_id),
+            )  # fmt: skip
+        await told(head, "POST", "/v1/canaries", 201, json={"curator_id": str(anna.principal.staff_id)})
+        ids = [row["customer_id"] for row in (await told(anna, "GET", "/v1/customers?limit=100"))["items"]]
+        planted = {row["customer_id"] for row in (await told(head, "GET", "/v1/canaries"))["items"]}
+        assert planted
+        made = await merge(anna, *ids)
+        assert (await told(head, "GET", "/v1/canaries"))["items"] == []
+        signals = (await told(head, "GET", "/v1/leaks", params={"kind": "canary"}))["items"]
+        assert [signal["staff_id"] for signal in signals] == [str(anna.principal.staff_id)]
+        await undo(anna, made)
+        assert {row["customer_id"] for row in (await told(head, "GET", "/v1/canaries"))["items"]} == planted
 
     in_the_api(database, scenario)

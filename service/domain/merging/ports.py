@@ -8,6 +8,7 @@ from uuid import UUID
 
 from service.domain.customers.ports import Customers
 from service.domain.idempotency import Idempotency
+from service.domain.leaks.ports import Watch
 from service.domain.merging.contacts import Held, Pooled
 from service.domain.merging.model import Candidate
 from service.domain.orders.ports import Totals
@@ -98,6 +99,9 @@ class MergingTransaction(Transaction, Protocol):
 
     @property
     def totals(self) -> Totals: ...
+
+    @property
+    def leaks(self) -> Watch: ...
 
     @property
     def journal(self) -> Journal: ...

@@ -64,6 +64,8 @@ class MergingService:
                 return UUID(known["merge_id"])
             plan = await _planned(tx, principal, order, lock=True)
             merge = Merge(merge_id=new_id(), survivor_id=plan.survivor.customer_id, others=plan.others)
+            # A canary that is merged is none any more: told before, or merging would be a way around the watch.
+            await tx.leaks.touched(merge.all_ids, by="merge")
             await tx.merging.apply(merge, plan.contacts, order.told)
             await tx.customers.replace([_written(plan, merge)])
             today = self._clock.today(principal.time_zone)

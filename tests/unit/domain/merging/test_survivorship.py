@@ -27,8 +27,10 @@ def a_candidate(customer_id: UUID, *, day: int = 0, orders: int = 0, **fields: A
     return Candidate(customer_id=customer_id, version=1, record=record, created_at=at, updated_at=at, orders=orders)
 
 
-def decided(*candidates: Candidate, rule: Rule = Rule.SURVIVOR, **wishes: Wish) -> Mapping[str, Decision]:
-    order = MergeOrder(customer_ids=[one.customer_id for one in candidates], rule=rule, wishes=wishes)
+def decided(
+    *candidates: Candidate, rule: Rule = Rule.SURVIVOR, wishes: Mapping[str, Wish] | None = None
+) -> Mapping[str, Decision]:
+    order = MergeOrder(customer_ids=[one.customer_id for one in candidates], rule=rule, wishes=wishes or {})
     return {one.unit: one for one in decide(candidates, candidates[0], order)}
 
 
@@ -75,7 +77,7 @@ def test_lists_are_joined_and_the_status_is_the_furthest_and_the_channel_the_fir
 
 def test_who_has_bought_is_no_prospect_whatever_was_chosen() -> None:
     one, two = a_candidate(ONE, status="customer", orders=1), a_candidate(TWO)
-    assert decided(one, two, status=Wish(taken_from=TWO))["status"].value == "customer"
+    assert decided(one, two, wishes={"status": Wish(taken_from=TWO)})["status"].value == "customer"
 
 
 def test_no_address_is_put_together_of_two() -> None:
@@ -98,7 +100,7 @@ def test_the_day_of_a_birth_comes_with_what_is_known_of_its_year() -> None:
 def test_a_choice_may_also_take_a_value_away() -> None:
     one, two = a_candidate(ONE, attributes={"size": "M"}, gender="female"), a_candidate(TWO)
     wishes = {"attributes.size": Wish(taken_from=TWO), "gender": Wish(taken_from=TWO)}
-    record = merged(one, list(decided(one, two, **wishes).values()))
+    record = merged(one, list(decided(one, two, wishes=wishes).values()))
     assert (record.attributes, record.gender) == ({}, None)
 
 
@@ -114,7 +116,7 @@ def test_a_choice_may_also_take_a_value_away() -> None:
 )
 def test_a_wish_that_fits_nothing_is_refused_at_its_place(field: str, wish: Wish) -> None:
     with pytest.raises(BadSurvivorship) as refused:
-        decided(a_candidate(ONE), a_candidate(TWO), **{field: wish})
+        decided(a_candidate(ONE), a_candidate(TWO), wishes={field: wish})
     assert refused.value.extra["pointer"] == f"/fields/{field}"
 
 
