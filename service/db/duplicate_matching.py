@@ -171,8 +171,8 @@ class PgMatching:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def acting(self) -> AbstractAsyncContextManager[None]:
-        return self._session.as_role(LINKAGE)
+    def acting(self, *, lasting: bool = True) -> AbstractAsyncContextManager[None]:
+        return self._session.as_role(LINKAGE, then="" if lasting else "SET LOCAL synchronous_commit = off")
 
     async def begin(self, *, patiently: bool) -> Begun | None:
         if patiently:  # what is read afterwards is what the other round has left

@@ -1,12 +1,18 @@
 """Duplicates over HTTP: found for each new and changed record, explained, parted by marks, and within reach."""
 
 import asyncio
+import json
+from random import Random
 from typing import Any
 
+import pytest
 from httpx import Response
+from pgqueuer.domain.errors import RetryRequested
 
+from service.db.duplicate_matching import PgScanning
 from service.db.statement import sql
 from service.domain.duplicates.matching import system
+from service.domain.errors import Unavailable
 from tests.api.support import Api, Client, in_the_api
 from tests.postgres import TestDatabase
 
@@ -258,6 +264,85 @@ def test_the_whole_base_is_searched_by_a_job(database: TestDatabase) -> None:
         assert (await own.post("/v1/quality/duplicates/scan")).status_code == 403
 
     in_the_api(database, scenario)
+
+
+def a_base(chance: Random, size: int) -> list[dict[str, Any]]:
+    """People, and some of them entered again with a slip."""
+    made: list[dict[str, Any]] = []
+    while len(made) < size:
+        one = {
+            "family_name": chance.choice(("Абрамов", "Белкин", "Волошин", "Громов", "Дёмин", "Ершов")),
+            "given_name": chance.choice(("Александр", "Мария", "Дмитрий", "Екатерина")),
+            "birth_date": f"19{chance.randrange(60, 99)}-0{chance.randrange(1, 10)}-{chance.randrange(10, 28)}",
+            "city": chance.choice(("Тула", "Казань", "Омск")),
+            "contacts": [{"kind": "phone", "value": f"+7917{chance.randrange(10**7):07}"}],
+        }
+        made.append(one)
+        while chance.random() < 0.4:
+            letters = list(str(one["family_name"]))
+            letters[chance.randrange(1, len(letters))] = chance.choice("аеио")
+            slip: dict[str, Any] = {"family_name": "".join(letters)} if chance.random() < 0.7 else {"contacts": []}
+            made.append(one | slip)
+    return made
+
+
+def test_one_by_one_and_all_at_once_find_the_same(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        base = a_base(Random(17), 60)
+        items = [one | {"external_ids": [{"external_id": str(number)}]} for number, one in enumerate(base)]
+        ok(await head.post("/v1/customers/batch", json={"items": items}))
+        ok(await head.post("/v1/quality/duplicates/scan"))
+        assert await world.run_jobs() == 1
+        at_once, together = await _pairs(world), await clusters(head, limit=100)
+        assert len(at_once) > 10
+        await _forget_pairs(world)
+        assert await clusters(head) == []
+        await matched(world)
+        assert await _pairs(world) == at_once
+        assert sorted(map(sorted, await clusters(head, limit=100))) == sorted(map(sorted, together))
+
+    in_the_api(database, scenario)
+
+
+async def _pairs(world: Api) -> list[tuple[Any, ...]]:
+    everything = sql("SELECT first_id, second_id, weight FROM duplicate_pairs WHERE tenant_id = :tenant ORDER BY 1, 2")
+    async with world.tenant.uow.begin(system(world.tenant.tenant_id)) as tx, tx.matching.acting():
+        return [tuple(row.values()) for row in await tx.session.fetch(everything)]
+
+
+async def _forget_pairs(world: Api) -> None:
+    """Everything is to be compared again; what was learnt stays."""
+    async with world.tenant.uow.begin(system(world.tenant.tenant_id)) as tx:
+        async with tx.matching.acting():
+            for table in ("duplicate_pairs", "duplicate_members", "linkage_keys", "linkage_records"):
+                await tx.session.execute(sql(f"DELETE FROM {table} WHERE tenant_id = :tenant"))
+            await tx.matching.proceed((0, 0))
+        await tx.commit()
+
+
+def test_a_scan_that_was_cut_short_begins_again(database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        first, second, third, _ = await create(head, IVAN, SASHA, LATIN, OTHER)
+        job = ok(await head.post("/v1/quality/duplicates/scan"))
+        with monkeypatch.context() as patched:
+            patched.setattr(PgScanning, "spread_keys", _gone)
+            with pytest.raises(RetryRequested):
+                await world.run_jobs()
+        payload = {"job": job["job_id"], "tenant": world.tenant.slug, "staff": str(head.principal.staff_id)}
+        await world.container.runner.run(json.dumps(payload).encode())
+        assert ok(await head.get(f"/v1/jobs/{job['job_id']}"))["state"] == "done"
+        assert await clusters(head) == [{first, second, third}]
+        [fourth] = await create(head, SASHA)
+        await matched(world)
+        assert await clusters(head) == [{first, second, third, fourth}]
+
+    in_the_api(database, scenario)
+
+
+async def _gone(_: PgScanning) -> None:
+    raise Unavailable("the database is away")
 
 
 def test_clusters_come_in_pages(database: TestDatabase) -> None:

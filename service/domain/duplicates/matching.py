@@ -73,7 +73,7 @@ class Matcher:
 
     async def _round(self, tenant_id: int) -> tuple[Matched, bool]:
         async with self._uow.begin(system(tenant_id), timeout_ms=_TIMEOUT_MS) as tx:
-            async with tx.matching.acting():
+            async with tx.matching.acting(lasting=False):
                 begun = await tx.matching.begin(patiently=False)
                 if begun is None:
                     return Matched(), False

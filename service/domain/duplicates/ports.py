@@ -37,8 +37,11 @@ class Changed:
 class Matching(Protocol):
     """Everything of it is asked inside of `acting`."""
 
-    def acting(self) -> AbstractAsyncContextManager[None]:
-        """Be, for a block, the role that compares records."""
+    def acting(self, *, lasting: bool = True) -> AbstractAsyncContextManager[None]:
+        """Be, for a block, the role that compares records.
+
+        What is not `lasting` the next round finds again: the transaction's end waits for no disk.
+        """
         ...
 
     async def begin(self, *, patiently: bool) -> Begun | None:

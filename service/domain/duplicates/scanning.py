@@ -7,7 +7,7 @@ moment of the snapshot on. A job that was killed begins again, and what it write
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import Queue
 from typing import Any
 from uuid import UUID
@@ -34,7 +34,7 @@ _PAIRS = 1_000
 _RECORDS = 5_000
 _WAITING = 8
 # How many pairs a record has to meet at most, on average, and how many any base may have.
-_MEETINGS_EACH, _FEW = 20, 2_000_000
+_MEETINGS_EACH, _FEW = 12, 2_000_000
 _EVEN = 0.0
 _FIRST, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
 
@@ -131,7 +131,7 @@ class DuplicateScan:
             for holder, key in zip(packed.holders[begin:end].tolist(), packed.keys[begin:end].tolist(), strict=True):
                 keys.setdefault(base.id_at(holder), []).append(key)
             async with self._uow.begin(system(tenant_id), timeout_ms=_STEP_MS) as tx:
-                async with tx.matching.acting():
+                async with tx.matching.acting(lasting=False):
                     await tx.duplicate_scanning.keep_records(keys)
                 await tx.jobs.advance(job, done=first, total=packed.count)
                 await tx.commit()
@@ -152,7 +152,7 @@ class DuplicateScan:
     ) -> UUID:
         pairs = [(base.id_at(one), base.id_at(other)) for one, other in step]
         async with self._uow.begin(system(tenant_id), timeout_ms=_STEP_MS) as tx:
-            async with tx.matching.acting():
+            async with tx.matching.acting(lasting=False):
                 profiles = await tx.matching.profiles({one for pair in pairs for one in pair})
                 found = await aside(len(pairs), lambda: scored(pairs, profiles, model))
                 await tx.matching.begin(patiently=True)
@@ -165,6 +165,8 @@ class DuplicateScan:
 def _found(base: _Base) -> tuple[Model, list[tuple[int, int]]]:
     """What the base teaches, and the pairs that are as likely one as not, in the order of their first records."""
     met = meetings(base.packed, most=max(_FEW, _MEETINGS_EACH * base.packed.count))
+    # The keys have done their part, and take a third of the memory.
+    base.packed = replace(base.packed, keys=base.packed.keys[:0].copy(), holders=base.packed.holders[:0].copy())
     model = learnt(base.packed, met)
     found = score(base.packed, met, model, bound=_EVEN)
     return model, sorted(zip(found.one.tolist(), found.other.tolist(), strict=True))
