@@ -44,8 +44,9 @@ from service.domain.leaks.service import Evaluation, LeakService
 from service.domain.merging.service import MergingService
 from service.domain.orders.service import OrderService
 from service.domain.privacy.service import PrivacyService
+from service.domain.quality.following import Follower
 from service.domain.quality.mending import MendingService
-from service.domain.quality.scanning import Follower, ScanService
+from service.domain.quality.scanning import ScanService
 from service.domain.quality.tasks import TaskService
 from service.domain.quality.verdicts import WriteVerdicts
 from service.domain.reveals.service import RevealService

@@ -8,7 +8,8 @@ from uuid import UUID
 from service.db.session import Row, Session
 from service.db.statement import Statement, sql
 
-_COLUMNS = """f.finding_id AS issue_id, f.customer_id, c.display_name, c.curator_id, f.code, f.field, f.detail_id, f.cause,
+_COLUMNS = """f.finding_id AS issue_id, f.customer_id,
+    c.display_name, c.curator_id, f.code, f.field, f.detail_id, f.cause,
     f.severity, f.confidence, f.proposal, f.source, f.import_id, f.author_id, f.found_at, f.state, f.decided_by,
     f.decided_at, f.due_on,
     (SELECT d.masked FROM contact_details d WHERE d.tenant_id = f.tenant_id AND d.customer_id = f.customer_id

@@ -7,7 +7,7 @@ from contextlib import suppress
 import structlog
 
 from service.domain.errors import Unavailable
-from service.domain.quality.scanning import Follower
+from service.domain.quality.following import Follower
 
 _log = structlog.get_logger("quality")
 _EVERY_S = 2.0

@@ -6,7 +6,8 @@ from xml.etree import ElementTree
 
 import orjson
 
-from service.domain.quality.scanning import Follower
+from service.db.statement import sql
+from service.domain.quality.following import Follower
 from tests.api.support import Api, Client, in_the_api
 from tests.postgres import TestDatabase
 
@@ -276,3 +277,44 @@ async def _followed(follower: Follower, tenant: int) -> None:
             return
         await asyncio.sleep(0.05)
     raise AssertionError("nothing to follow")
+
+
+def test_what_was_found_on_a_person_vanishes_with_him(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        customer = await _made(head, **_BAD)
+        await _scan(world, head)
+        assert (await _read(head, "quality/issues", customer_id=customer))["items"]
+        erased = await head.post(f"/v1/customers/{customer}/erase", json={"reason": "asked for", "confirm": customer})
+        assert erased.status_code == 201, erased.text
+        assert await _left(world, head, customer) == 0
+        await _followed(world.container.follower, world.tenant.tenant_id)
+        await _scan(world, head)
+        assert await _left(world, head, customer) == 0
+
+    in_the_api(database, scenario)
+
+
+async def _left(world: Api, head: Client, customer: str) -> int:
+    """Rows of data quality that still name the record."""
+    held = sql("""SELECT (SELECT count(*) FROM quality_findings WHERE tenant_id = :tenant AND customer_id = :id::uuid)
+        + (SELECT count(*) FROM quality_scores WHERE tenant_id = :tenant AND customer_id = :id::uuid)""")
+    async with world.services.uow.begin(head.principal) as tx:
+        return int(await tx.session.fetchval(held, id=customer))  # type: ignore[attr-defined]
+
+
+def test_what_was_dismissed_stays_so_while_the_value_is_the_same(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        customer = await _made(head, **_BAD)
+        await _scan(world, head)
+        issue = next(one for one in (await _read(head, "quality/issues"))["items"] if one["code"] == "letter-case")
+        done = await head.post(f"/v1/quality/issues/{issue['issue_id']}/dismiss", json={})
+        assert done.status_code == 200, done.text
+        await _scan(world, head)
+        assert "letter-case" not in await _codes(head)
+        await head.patch(f"/v1/customers/{customer}", json={"family_name": "ПЕТРОВА"})
+        await _scan(world, head)
+        assert "letter-case" in await _codes(head)
+
+    in_the_api(database, scenario)

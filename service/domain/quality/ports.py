@@ -93,8 +93,15 @@ class QualityScanning(Protocol):
         """Whom of these a rule means."""
         ...
 
-    async def keep(self, ids: Sequence[UUID], judged: Sequence[Judged], found: Sequence[Found]) -> int:
-        """What was found on these records, if they are still as they were examined; how many findings are new."""
+    async def keep(self, ids: Sequence[UUID], judged: Sequence[Judged], found: Sequence[Found]) -> None:
+        """The scores of these records, if they are still as they were examined, and what is found no longer."""
+        ...
+
+    async def keep_found(self, found: Sequence[Found], versions: Mapping[str, int]) -> int:
+        """Findings on records that are still of these versions, where one is named; how many are new or different.
+
+        The records are locked until the transaction ends; those that somebody writes to are left out.
+        """
         ...
 
     async def note(self, scan: Scan) -> None:
@@ -113,8 +120,6 @@ class QualityScanning(Protocol):
         """What only the whole base can tell, by one of its checks."""
         ...
 
-    async def keep_base_wide(self, found: Sequence[Found]) -> int: ...
-
     async def base_wide_gone(self, code: str, found: Sequence[Found]) -> None:
         """Findings of that check that are no longer found."""
         ...
@@ -123,8 +128,8 @@ class QualityScanning(Protocol):
         """Be the only one who follows the changes of this tenant, until the transaction ends."""
         ...
 
-    async def changed(self, limit: int) -> tuple[Sequence[UUID], tuple[int, int]]:
-        """Records changed since the last place, and the place behind them."""
+    async def changed(self, limit: int) -> tuple[Sequence[UUID], tuple[int, int], bool]:
+        """Records changed since the last place, the place behind them, and whether there is more."""
         ...
 
     async def followed(self, place: tuple[int, int]) -> None: ...

@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from service.domain.access import Principal, Reach, Scope
+from service.domain.access import Principal, Scope
 from service.domain.errors import Conflict, NotFound, Rejected
 from service.domain.idempotency import Once
 from service.domain.ids import new_id
@@ -31,12 +30,12 @@ from service.domain.rules.parsing import parse
 from service.domain.staff import administer
 
 KIND = "quality_scan"
-# Kept in one transaction: short enough that nobody waits for it.
-_AT_ONCE = 500
-_TIMEOUT_MS = 120_000
-_BASE_WIDE_TIMEOUT_MS = 900_000
-_NIGHT_ENDS_AT = 3
-_NOBODY = UUID(int=0)
+# Examined together.
+AT_ONCE = 500
+# Findings lock their records until they are committed: so few that nobody waits for it.
+_KEPT_AT_ONCE = 100
+TIMEOUT_MS = 120_000
+LONG_MS = 900_000
 
 
 class NoScan(NotFound):
@@ -84,7 +83,7 @@ class ScanService:
 
     async def run(self, principal: Principal, job: Job) -> Mapping[str, int] | None:
         """Carry a scan out, from its watermark on."""
-        async with self._uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
+        async with self._uow.begin(principal, timeout_ms=TIMEOUT_MS) as tx:
             scan = await tx.quality_scanning.scan_of(job.job_id)
             if scan is None:
                 raise NoScan
@@ -111,7 +110,7 @@ class ScanService:
             while more or under_way:
                 if more and len(under_way) <= self._examiner.at_once:
                     cards = await self._next(principal, scan.scope, behind)
-                    more = len(cards.ids) == _AT_ONCE
+                    more = len(cards.ids) == AT_ONCE
                     if cards.ids:
                         behind = cards.ids[-1]
                         task = asyncio.create_task(self._examiner.examine(cards.rows, sight.look))
@@ -126,8 +125,8 @@ class ScanService:
         return scan
 
     async def _next(self, principal: Principal, scope: str, behind: UUID | None) -> Cards:
-        async with self._uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
-            return await tx.quality_scanning.after(scope, behind, _AT_ONCE)
+        async with self._uow.begin(principal, timeout_ms=TIMEOUT_MS) as tx:
+            return await tx.quality_scanning.after(scope, behind, AT_ONCE)
 
     async def _keep(
         self,
@@ -140,18 +139,29 @@ class ScanService:
         total: int,
     ) -> Scan:
         judged, found = examined
-        async with self._uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
+        async with self._uow.begin(principal, timeout_ms=TIMEOUT_MS) as tx:
             own = await _own_found(tx, sight, cards.ids)
-        async with self._uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
+        kept = await self._keep_found(principal, [*found, *own], judged)
+        async with self._uow.begin(principal, timeout_ms=TIMEOUT_MS) as tx:
             done = scan.examined + len(cards.ids)
             await tx.jobs.advance(job, done=done, total=max(total, done))
             if scan.scope == "all":
                 await tx.quality_scanning.tidy(scan.watermark, cards.ids[-1])
-            kept = await tx.quality_scanning.keep(cards.ids, judged, [*found, *own])
+            await tx.quality_scanning.keep(cards.ids, judged, [*found, *own])
             scan = replace(scan, watermark=cards.ids[-1], examined=done, found=scan.found + kept)
             await tx.quality_scanning.note(scan)
             await tx.commit()
         return scan
+
+    async def _keep_found(self, principal: Principal, found: Sequence[Found], judged: Sequence[Judged]) -> int:
+        """What was found, a little at a time; how much of it is new."""
+        versions = {one.customer_id: one.version for one in judged}
+        kept = 0
+        for start in range(0, len(found), _KEPT_AT_ONCE):
+            async with self._uow.begin(principal, timeout_ms=TIMEOUT_MS) as tx:
+                kept += await tx.quality_scanning.keep_found(found[start : start + _KEPT_AT_ONCE], versions)
+                await tx.commit()
+        return kept
 
     async def base_wide(self, principal: Principal) -> None:
         """What only the whole base can tell; kept in pieces."""
@@ -159,15 +169,12 @@ class ScanService:
         for code, check in BASE_WIDE.items():
             found: Sequence[Found] = ()
             if code not in sight.look.off:
-                async with self._uow.begin(principal, timeout_ms=_BASE_WIDE_TIMEOUT_MS) as tx:
+                async with self._uow.begin(principal, timeout_ms=LONG_MS) as tx:
                     found = await tx.quality_scanning.base_wide(code, check.values)
                 severity = sight.look.severities.get(code, check.severity).value
                 found = [one._replace(severity=severity, value_hash=self._hash(one)) for one in found]
-            for start in range(0, len(found), _AT_ONCE):
-                async with self._uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
-                    await tx.quality_scanning.keep_base_wide(found[start : start + _AT_ONCE])
-                    await tx.commit()
-            async with self._uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
+            await self._keep_found(principal, found, ())
+            async with self._uow.begin(principal, timeout_ms=TIMEOUT_MS) as tx:
                 await tx.quality_scanning.base_wide_gone(code, found)
                 await tx.commit()
 
@@ -177,7 +184,7 @@ class ScanService:
         return hashlib.blake2b(one.value_hash, key=self._key[:64], digest_size=16).digest()
 
     async def _end(self, principal: Principal, job: Job, scan: Scan, state: str) -> None:
-        async with self._uow.begin(principal, timeout_ms=_BASE_WIDE_TIMEOUT_MS) as tx:
+        async with self._uow.begin(principal, timeout_ms=LONG_MS) as tx:
             await tx.jobs.finish(job, state)
             if state == "done":
                 await tx.quality_scanning.finish(scan, self._clock.today(principal.time_zone))
@@ -216,15 +223,20 @@ class ScanService:
         """Examine these records right now and keep what is found; how many findings are new."""
         sight = sight or await self.sight(principal)
         kept = 0
-        for start in range(0, len(ids), _AT_ONCE):
-            async with self._uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
-                cards = await tx.quality_scanning.cards(ids[start : start + _AT_ONCE])
+        for start in range(0, len(ids), AT_ONCE):
+            async with self._uow.begin(principal, timeout_ms=TIMEOUT_MS) as tx:
+                cards = await tx.quality_scanning.cards(ids[start : start + AT_ONCE])
                 own = await _own_found(tx, sight, cards.ids)
             judged, found = await self._examiner.examine(cards.rows, sight.look)
-            async with self._uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
-                kept += await tx.quality_scanning.keep(cards.ids, judged, [*found, *own])
+            kept += await self._keep_found(principal, [*found, *own], judged)
+            async with self._uow.begin(principal, timeout_ms=TIMEOUT_MS) as tx:
+                await tx.quality_scanning.keep(cards.ids, judged, [*found, *own])
                 await tx.commit()
         return kept
+
+    async def rest(self) -> None:
+        """There is nothing to examine for a while."""
+        await self._examiner.rest()
 
 
 async def _own_found(tx: ScanTransaction, sight: Sight, ids: Sequence[UUID]) -> list[Found]:
@@ -250,74 +262,3 @@ def _own(check: OwnCheck, customer_id: UUID) -> Found:
         import_id=None,
         author_id=None,
     )
-
-
-def system(tenant_id: int) -> Principal:
-    """The service itself within one tenant, which looks at all records."""
-    return Principal(
-        tenant_id=tenant_id,
-        tenant="",
-        staff_id=_NOBODY,
-        subject="quality",
-        kind="system",
-        reach=Reach.TENANT,
-        scopes=frozenset(),
-    )
-
-
-class Follower:
-    """Records are examined again once they have changed; and all of them each night."""
-
-    def __init__(self, scans: ScanService, uow: UnitOfWork[ScanTransaction], clock: Clock) -> None:
-        self._scans = scans
-        self._uow = uow
-        self._clock = clock
-
-    async def follow(self, tenant_id: int, *, most: int = 2_000) -> int:
-        """What has changed since the last time, as far as it is over; how many records were examined."""
-        principal = system(tenant_id)
-        examined = 0
-        while True:
-            async with self._uow.begin(principal, timeout_ms=_TIMEOUT_MS) as turn:
-                if not await turn.quality_scanning.take_turn():
-                    return examined
-                ids, place = await turn.quality_scanning.changed(most)
-                if ids:
-                    await self._scans.check(principal, ids)
-                await turn.quality_scanning.followed(place)
-                await turn.commit()
-            examined += len(ids)
-            if len(ids) < most:
-                return examined
-
-    async def nightly(self, tenant_id: int) -> bool:
-        """Once the night has come to the tenant, look through all of it; whether it did."""
-        principal = system(tenant_id)
-        async with self._uow.begin(principal) as tx:
-            here, scanned_on = await tx.quality_scanning.here(), await tx.quality_scanning.scanned_on()
-            policy = QualityPolicy.of(await tx.policies.read())
-        now = self._clock.now().astimezone(ZoneInfo(here.time_zone))
-        if not policy.nightly or now.hour < _NIGHT_ENDS_AT or scanned_on == now.date():
-            return False
-        async with self._uow.begin(principal) as tx:
-            first = await tx.quality_scanning.asked_for(now.date())
-            await tx.commit()
-        if first:
-            await self.whole(principal)
-        return first
-
-    async def whole(self, principal: Principal) -> None:
-        """All records, outside any job: base-wide checks too, and the numbers of the day."""
-        behind: UUID | None = None
-        sight = await self._scans.sight(principal)
-        while True:
-            async with self._uow.begin(principal, timeout_ms=_TIMEOUT_MS) as tx:
-                cards = await tx.quality_scanning.after("all", behind, _AT_ONCE)
-            if not cards.ids:
-                break
-            behind = cards.ids[-1]
-            await self._scans.check(principal, cards.ids, sight)
-        await self._scans.base_wide(principal)
-        async with self._uow.begin(principal, timeout_ms=_BASE_WIDE_TIMEOUT_MS) as tx:
-            await tx.quality_scanning.measure(sight.look.today)
-            await tx.commit()
