@@ -1,6 +1,6 @@
 """Where cities lie: the cities of the world with 15 000 people or more, in every language that GeoNames knows.
 
-A name means the largest city that bears it. Read when a rule first asks for it.
+A name means the largest city that bears it. Read when a rule first asks for one.
 """
 
 from collections.abc import Iterator
@@ -29,6 +29,11 @@ class Point:
 class _City:
     point: Point
     names: tuple[str, ...]
+
+
+def read() -> None:
+    """Read them now: most of a second of work."""
+    _by_name()
 
 
 def point_of(city: str) -> Point | None:

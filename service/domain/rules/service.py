@@ -1,5 +1,6 @@
 """Rules as people bring them: read, checked, tried on what the caller reaches, and explained."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,12 @@ from service.domain.access import Principal
 from service.domain.customers.errors import NoCustomer
 from service.domain.errors import Rejected
 from service.domain.ports import Clock, UnitOfWork
+from service.domain.rules import places as places_of_cities
 from service.domain.rules.binding import bind, clauses_of, own_fields
 from service.domain.rules.errors import RuleTooLarge, RuleUnreadable
 from service.domain.rules.explaining import Verdict, verdicts
 from service.domain.rules.fields import Catalogue, FieldSpec
-from service.domain.rules.model import Asked, Rule
+from service.domain.rules.model import Asked, Near, Rule
 from service.domain.rules.parsing import Parsed, parse
 from service.domain.rules.ports import RulesTransaction
 from service.domain.rules.printing import printed
@@ -70,6 +72,8 @@ class RuleService:
         found = parsed.rule if parsed else rule
         assert found is not None
         places = Places(rule=found, parsed=parsed, at="" if parsed else at, text_at=place)
+        if any(isinstance(one, Near) for one in clauses_of(found)):
+            await asyncio.to_thread(places_of_cities.read)
         catalogue = await self._catalogue(principal, found)
         today = self._clock.today(principal.time_zone)
         try:

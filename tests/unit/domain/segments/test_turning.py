@@ -1,6 +1,6 @@
 """Whom a new day can change: everybody whose answer differs is among those who are asked again."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +22,9 @@ _RULES = (
     "orders.count(last 7 days) >= 1",
     "orders.last < today - 3 days",
     "orders.sum >= 10",
+    "anniversary of first_order within 3 days",
+    "anniversary of created within 0 days",
+    "anniversary of customer within 30 days",
 )
 
 
@@ -35,8 +38,15 @@ def _asked_again(day: Turned, facts: Facts) -> bool:
         day.everybody
         or any(span.first <= born <= span.last for _, span in day.fields)
         or (born.month, born.day) in day.birthdays
+        or any(_celebrates(of, days, facts) for of, days in day.anniversaries)
         or any(span.first <= one <= span.last for span in day.purchases for one in bought)
     )
+
+
+def _celebrates(of: str, days: frozenset[tuple[int, int]], facts: Facts) -> bool:
+    first = min((one.day for one in facts.orders), default=None)
+    day = first if of == "first_order" else facts.values["created_at"].date()
+    return day is not None and (day.month, day.day) in days
 
 
 @given(
@@ -52,7 +62,9 @@ def test_who_answers_otherwise_is_asked_again(text: str, begins: int, gap: int, 
     since = _TODAY + timedelta(days=begins)
     today = since + timedelta(days=gap)
     orders = tuple(Order(day=since + timedelta(days=one), net=10_000_000, currency="RUB") for one in bought)
-    facts = Facts(values={"birth_date": born}, birthday=born, orders=orders)
+    begun = datetime.combine(born, time(12), UTC)
+    values = {"birth_date": born, "created_at": begun, "status_at": begun, "status": "customer"}
+    facts = Facts(values=values, birthday=born, orders=orders)
     rule = _rule(text)
     before, after = (
         matches(Asked(rule=rule, catalogue=Catalogue({}), today=day, time_zone="UTC", currency="RUB"), facts)
