@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Column, Table
+from sqlalchemy import REAL, Column, Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import ARRAY, Boolean, Date, DateTime, Integer, LargeBinary, Numeric, Text, Uuid
 
@@ -39,6 +39,8 @@ _CHOSEN = {
     ("leak_signals", "severity"): "notice",
     ("leak_signals", "state"): "open",
     ("orders", "status"): "paid",
+    ("quality_findings", "cause"): "entry",
+    ("quality_findings", "severity"): "note",
     ("rfm_schemes", "method"): "quantile",
     ("rfm_schemes", "monetary"): "sum",
     ("segments", "kind"): "static",
@@ -55,6 +57,7 @@ _MADE: tuple[tuple[type, Callable[[], Any]], ...] = (
     (ARRAY, list),
     (Integer, lambda: 1),
     (Numeric, lambda: 1),
+    (REAL, lambda: 1.0),
     (Text, lambda: f"some {new_id()}"),
     (JSONB, dict),
 )
@@ -107,11 +110,12 @@ def tables() -> Iterator[Table]:
     Seals are nobody's to write but the sealer's (tests/db/test_audit_seals.py).
     Looks at contacts and terms of use have tests of their own (tests/api/test_reveals.py, tests/api/test_terms.py);
     so have duplicates, whose rows name two records (tests/db/test_duplicate_access.py), fixes, which nobody writes by
-    hand (tests/api/test_quality_fixes.py), and merges (tests/api/test_merging.py).
+    hand (tests/api/test_quality_fixes.py), and merges (tests/api/test_merging.py). Scans and
+    their places are nobody's but the tenant role's, and of each day's numbers a row has no customer.
     """
-    journals = ("audit", "audit_entries", "changes", "rfm_scores", "abc_classes")
+    journals = ("audit", "audit_entries", "changes", "rfm_scores", "abc_classes", "quality_scores")
     elsewhere = ("tenants", "audit_seals", "reveals", "terms", "terms_acceptances", "quality_fixes")
-    apart = (*elsewhere, *DUPLICATES, *MERGES, *journals)
+    apart = (*elsewhere, "quality_scans", "quality_places", "quality_history", *DUPLICATES, *MERGES, *journals)
     yield from (table for table in metadata.sorted_tables if table.name not in apart)
     yield from (metadata.tables[name] for name in journals)
 

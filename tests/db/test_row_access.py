@@ -66,6 +66,8 @@ _SEEN = {
     "ownerships": "customer",
     "products": "tenant",
     "purchase_totals": "customer",
+    "quality_findings": "customer",
+    "quality_scores": "customer",
     "refund_lines": "customer",
     "refunds": "customer",
     "rfm_schemes": "tenant",
@@ -371,9 +373,35 @@ def test_reveal_reads_clear_contacts_within_the_callers_reach_and_writes_nothing
     on_a_connection(landscape, look)
 
 
-# What the roles beside those of a reach read of records: the sealer what it seals, the watch ids, owners and days,
-# the merger what it has to bring back (tests/db/test_merging_ways.py).
+# What the roles beside those of a reach read of records: the sealer what it seals, the watch ids, owners and days, the
+# merger what it has to bring back (tests/db/test_merging_ways.py), the checks of quality whole records, what mends them
+# their contacts, and the match what it compares.
+_WHOLE = {name: {column.name for column in metadata.tables[name].columns} for name in ("contact_details", "customers")}
 _BESIDE = {
+    ("clientbase_quality", "contact_details"): _WHOLE["contact_details"],
+    ("clientbase_quality", "customers"): _WHOLE["customers"],
+    ("clientbase_mender", "contact_details"): _WHOLE["contact_details"],
+    ("clientbase_mender", "customers"): {"tenant_id", "customer_id", "curator_id", "team_id"},
+    ("clientbase_linkage", "contact_details"): {"tenant_id", "customer_id", "kind", "normal", "verdict"},
+    ("clientbase_linkage", "customers"): {
+        "birth_date",
+        "birth_year_known",
+        "city",
+        "country",
+        "customer_id",
+        "erased_at",
+        "family_name",
+        "gender",
+        "given_name",
+        "kind",
+        "legal_form",
+        "legal_name",
+        "patronymic",
+        "postal_code",
+        "region",
+        "tenant_id",
+        "trade_name",
+    },
     ("clientbase_sealer", "audit"): {column.name for column in metadata.tables["audit"].columns},
     ("clientbase_merge", "contact_details"): {column.name for column in metadata.tables["contact_details"].columns},
     ("clientbase_merge", "customers"): {column.name for column in metadata.tables["customers"].columns},
