@@ -226,7 +226,13 @@ async def start_import(
     file: Annotated[UploadFile, File(description="CSV, plain or gzip; delimiter and encoding are found out.")],
     kind: Annotated[Kind | None, Form(description="What the rows are; told from preset or mapping if absent.")] = None,
     preset: Annotated[str | None, Form(description="A known format; recognised by the header if absent.")] = None,
-    mapping: Annotated[str | None, Form(description="JSON: {kind, columns: {field: column}, …}.")] = None,
+    mapping: Annotated[
+        str | None,
+        Form(
+            description="JSON: {kind, columns: {field: column}, …}. Fields of customers may be own ones"
+            " (`attributes.<name>`) and labelled contacts (`phone.work`, `phone.work.primary`)."
+        ),
+    ] = None,
     source: Annotated[Source, Form(description="The system whose ids the file uses.")] = "",
     encoding: Annotated[str | None, Form()] = None,
     delimiter: Annotated[str | None, Form()] = None,

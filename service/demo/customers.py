@@ -11,7 +11,8 @@ from service.demo.faults import PlantedFault, Row, double, plant
 from service.demo.places import EN, RU, Place
 from service.domain.ingestion.fields import FIELDS
 
-COLUMNS = tuple(name for name in FIELDS["customers"] if name not in ("display_name", "status"))
+_NOT_GENERATED = ("display_name", "status", "messenger", "account", "bic", "iban", "vat")
+COLUMNS = tuple(name for name in FIELDS["customers"] if name not in _NOT_GENERATED)
 # Code, kind in the catalogue of channels, name, weight.
 CHANNELS = (
     ("website", "online_sales", "Интернет-магазин", 34),

@@ -5,7 +5,7 @@ no such column; in an optional field it also fills an empty cell.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["order_lines", "orders", "customers"]
 Reads = Literal[
@@ -78,6 +78,11 @@ _CUSTOMERS = {
     "legal_form": Field("text", 200),
     "time_zone": Field("time_zone"),
     "preferences": Field("tags", 2000),
+    "messenger": Field("text", 320),
+    "account": Field("text", 60),
+    "bic": Field("text", 20),
+    "iban": Field("text", 60),
+    "vat": Field("text", 40),
 }
 
 # A column of a customers' file may fill a field of the tenant's own: `attributes.` and its name.
@@ -90,9 +95,40 @@ def is_own(kind: Kind, name: str) -> bool:
     return kind == "customers" and name.startswith(OWN) and len(name) > len(OWN)
 
 
+# Or a further contact: its kind and a label (`phone.work`); `.primary` behind it makes it the first choice.
+CONTACT_KINDS = ("phone", "email", "messenger", "street", "inn", "kpp", "ogrn", "account", "bic", "iban", "vat")
+_PRIMARY = "primary"
+_LONGEST_LABEL = 50
+
+
+class Labelled(NamedTuple):
+    """What the name of a contact's field says of it."""
+
+    kind: str
+    label: str | None
+    is_primary: bool
+
+
+def labelled(name: str) -> Labelled | None:
+    """What `phone.work.primary` says; None for any other field."""
+    kind, _, rest = name.partition(".")
+    label = rest.removesuffix(_PRIMARY).removesuffix(".") if rest.endswith(f".{_PRIMARY}") or rest == _PRIMARY else rest
+    if kind not in CONTACT_KINDS or not rest or rest != rest.strip(" .") or len(label) > _LONGEST_LABEL:
+        return None
+    return Labelled(kind, label or None, label != rest)
+
+
+def is_free(kind: Kind, name: str) -> bool:
+    """Whether that is a field beside the fixed ones: of the tenant's own, or a labelled contact."""
+    return is_own(kind, name) or (kind == "customers" and labelled(name) is not None)
+
+
 def field_of(kind: Kind, name: str) -> Field:
     """How the cells of that field are read."""
-    return _OWN_FIELD if is_own(kind, name) else FIELDS[kind][name]
+    if is_own(kind, name):
+        return _OWN_FIELD
+    found = labelled(name) if kind == "customers" else None
+    return FIELDS[kind][found.kind if found else name]
 
 
 FIELDS: dict[Kind, dict[str, Field]] = {"order_lines": _ORDER_LINES, "orders": _ORDERS, "customers": _CUSTOMERS}

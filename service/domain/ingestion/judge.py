@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from service.domain.ingestion.binding import Bound
 from service.domain.ingestion.faults import REASONS, Fault, Reject, Violation
-from service.domain.ingestion.fields import FIELDS, OWN, is_own
+from service.domain.ingestion.fields import FIELDS, OWN, is_free, is_own
 from service.domain.ingestion.reader import Block, Broken
 from service.domain.ingestion.rows import Row, customer, order, order_line
 
@@ -24,13 +24,13 @@ class Judge:
 
     def __init__(self, bound: Bound) -> None:
         kind = bound.mapping.kind
-        own = sorted(name for name in {*bound.positions, *bound.values} if is_own(kind, name))
-        names = [*FIELDS[kind], *own]
+        free = sorted(name for name in {*bound.positions, *bound.values} if is_free(kind, name))
+        names = [*FIELDS[kind], *free]
         mapped = list(bound.positions)
         absent = [name for name in names if name not in bound.positions]
         self._width = bound.width
         self._prefix = bound.mapping.return_prefix
-        self._make = _with_own(tuple(name.removeprefix(OWN) for name in own)) if own else _MAKERS[kind]
+        self._make = _with_free(free) if free else _MAKERS[kind]
         self._columns = [(name, bound.positions[name], bound.memos[name]) for name in mapped]
         self._memos = [bound.memos[name] for name in mapped]
         self._absent = [bound.values.get(name) for name in absent]
@@ -73,12 +73,15 @@ class Judge:
         return tuple(found)
 
 
-def _with_own(names: tuple[str, ...]) -> Make:
-    """A customer, with the values of the tenant's own fields that his row fills; their cells come last."""
+def _with_free(names: Sequence[str]) -> Make:
+    """A customer, with the tenant's own fields and the labelled contacts that his row fills; their cells come last."""
 
     def make(row: int, line: int, cells: Sequence[str], values: Sequence[object], prefix: str | None) -> Row:
-        own = [(name, str(v)) for name, v in zip(names, values[-len(names) :], strict=True) if v is not None]
-        return customer(row, line, cells, values[: -len(names)], prefix)._replace(attributes=tuple(own))
+        filled = [(name, str(v)) for name, v in zip(names, values[-len(names) :], strict=True) if v is not None]
+        return customer(row, line, cells, values[: -len(names)], prefix)._replace(
+            attributes=tuple((name.removeprefix(OWN), text) for name, text in filled if is_own("customers", name)),
+            contacts=tuple((name, text) for name, text in filled if not is_own("customers", name)),
+        )
 
     return make
 

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from service.domain.ingestion.errors import BadMapping, DuplicateHeader, UnknownColumn, UnknownField
-from service.domain.ingestion.fields import FIELDS, Kind, is_own
+from service.domain.ingestion.fields import FIELDS, Kind, is_free
 from service.domain.ingestion.texts import IdStyle
 
 
@@ -48,7 +48,7 @@ def check(mapping: ColumnMapping) -> None:
     """Refuse a mapping that names what its kind doesn't have, or positions where there is a header."""
     fields = FIELDS[mapping.kind]
     for name in (*mapping.columns, *mapping.constants):
-        if name not in fields and not is_own(mapping.kind, name):
+        if name not in fields and not is_free(mapping.kind, name):
             raise UnknownField(unknown("field", name, fields), field=name, known=sorted(fields))
     wrong = [name for name, column in mapping.columns.items() if isinstance(column, int) is mapping.header]
     if wrong:

@@ -12,13 +12,13 @@ from service.domain.customers.model import Contact, ExternalId, birthday_text
 from service.domain.customers.service import Draft, LookupKey
 from service.domain.ingestion.documents import DIFFERENT
 from service.domain.ingestion.faults import Reject, Violation
+from service.domain.ingestion.fields import CONTACT_KINDS, Labelled, labelled
 from service.domain.ingestion.rows import CustomerRow
 
 _PLAIN = (
     "status", "family_name", "given_name", "patronymic", "legal_name", "trade_name", "legal_form", "gender",
     "language", "time_zone", "country", "region", "city", "postal_code",
 )  # fmt: skip
-_CONTACTS = tuple(ContactKind(kind) for kind in ("phone", "email", "street", "inn", "kpp", "ogrn"))
 
 
 def draft(
@@ -53,12 +53,13 @@ def draft(
 
 def contacts(row: CustomerRow, lookup: LookupKey, region: str) -> list[Contact]:
     """The row's contacts with their verdicts; an import keeps what the API would refuse, marked as invalid."""
+    plain = [(Labelled(kind, None, False), text) for kind in CONTACT_KINDS if (text := getattr(row, kind)) is not None]
+    named = [(said, text) for name, text in row.contacts if (said := labelled(name)) is not None]
     found: list[Contact] = []
-    for kind in _CONTACTS:
-        text = getattr(row, kind)
-        if text is not None:
-            form = assess(kind, text, region)
-            found.append(Contact(form=form, lookup=lookup.of(form.kind, form.normal), label=None, is_primary=not found))
+    for said, text in (*plain, *named):
+        form = assess(ContactKind(said.kind), text, region)
+        lookup_key = lookup.of(form.kind, form.normal)
+        found.append(Contact(form=form, lookup=lookup_key, label=said.label, is_primary=said.is_primary))
     return found
 
 

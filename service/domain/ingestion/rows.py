@@ -89,7 +89,13 @@ class CustomerRow(NamedTuple):
     legal_form: str | None
     time_zone: str | None
     preferences: tuple[str, ...]
+    messenger: str | None
+    account: str | None
+    bic: str | None
+    iban: str | None
+    vat: str | None
     attributes: tuple[tuple[str, str], ...]
+    contacts: tuple[tuple[str, str], ...]
 
 
 Row = OrderLine | Order | CustomerRow
@@ -143,7 +149,7 @@ def order(row: int, line: int, cells: Sequence[str], values: Sequence[object], p
 
 def customer(row: int, line: int, cells: Sequence[str], values: Sequence[object], prefix: str | None) -> CustomerRow:
     """One customer; without a kind, one with a legal or trade name and no family or given name is an organisation."""
-    made: CustomerRow = tuple.__new__(CustomerRow, (row, line, *values, ()))
+    made: CustomerRow = tuple.__new__(CustomerRow, (row, line, *values, (), ()))
     person = made.family_name or made.given_name
     named = person or made.legal_name or made.trade_name or made.display_name
     if not named:
