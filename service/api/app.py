@@ -162,6 +162,7 @@ def assemble(opened: Opened | None = None, bounds: Bounds = Bounds()) -> FastAPI
         principals=late,  # type: ignore[arg-type]
         callers=Quota("caller", limit=bounds.caller_per_minute),
         addresses=Quota("address", limit=bounds.address_per_minute),
+        came=lambda principal, token_id, address: app.state.services.activity.came(principal, token_id, address),
     )
     edge = Edge(
         gate,

@@ -86,6 +86,10 @@ class SignalsPolicyIn(Input):
     more_in_a_day: int | None = _within("more_in_a_day", "Of a small base fewer are enough.")
     more_in_five_days: int | None = _within("more_in_five_days", "Five worked days together.")
     more_in_twenty_days: int | None = _within("more_in_twenty_days", "Twenty worked days together.")
+    crossings: int | None = _within(
+        "crossings",
+        "Times a day that a token is back at an address while another used it; of who leaves, half as many.",
+    )
     night_looks: int | None = _within("night_looks", "Between ten in the evening and six; of who leaves, half as many.")
     searches: int | None = _within("searches", "More than usual in ten worked days without more sales.")
     reassigned: int | None = _within("reassigned", "More than usual in a day, and a fifth of the own base.")
@@ -145,6 +149,7 @@ class SignalsPolicyOut(BaseModel):
     more_in_a_day: int = Field(examples=[30])
     more_in_five_days: int = Field(examples=[40])
     more_in_twenty_days: int = Field(examples=[80])
+    crossings: int = Field(examples=[12])
     night_looks: int = Field(examples=[20])
     searches: int = Field(examples=[60])
     reassigned: int = Field(examples=[50])

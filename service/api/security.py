@@ -128,8 +128,18 @@ class Gate:
     A caller is counted by tenant and subject; whoever has not proved who he is, by his address.
     """
 
-    def __init__(self, app: ASGIApp, principals: Principals, *, callers: Quota, addresses: Quota) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        principals: Principals,
+        *,
+        callers: Quota,
+        addresses: Quota,
+        came: Callable[[Principal, str, str], None],
+    ) -> None:
+        """`came` hears of every principal, by which token and from where."""
         self._app = app
+        self._came = came
         self._principals = principals
         self._callers = callers
         self._addresses = addresses
@@ -154,7 +164,9 @@ class Gate:
             raise
         self._count(scope, self._callers, (claims.tenant, claims.subject))
         scope["claims"] = claims
-        return await self._principals.of(claims)
+        principal = await self._principals.of(claims)
+        self._came(principal, claims.token_id, home_of(client_address(scope)))
+        return principal
 
     @staticmethod
     def _count(scope: Scope, quota: Quota, key: object) -> None:

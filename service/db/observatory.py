@@ -26,15 +26,17 @@ from service.domain.leaks.thresholds import Thresholds
 _TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('watch ' || $1::int::text, 0))"
 _NEXT = "SELECT min(tenant_id) FROM tenants"
 _SAVE = f"""
-    INSERT INTO staff_activity AS a (tenant_id, staff_id, hour, cards, searches, pages, letters, segments, seen)
+    INSERT INTO staff_activity AS a (tenant_id, staff_id, hour, cards, searches, pages, letters, segments, seen,
+        crossings)
     SELECT $1, u.staff_id, date_trunc('hour', now()), u.cards, u.searches, u.pages, u.letters, u.segments,
-        u.seen::bit({BITS})
-    FROM unnest($2::uuid[], $3::int[], $4::int[], $5::int[], $6::bigint[], $7::bigint[], $8::text[])
-        AS u (staff_id, cards, searches, pages, letters, segments, seen)
+        u.seen::bit({BITS}), u.crossings
+    FROM unnest($2::uuid[], $3::int[], $4::int[], $5::int[], $6::bigint[], $7::bigint[], $8::text[], $9::int[])
+        AS u (staff_id, cards, searches, pages, letters, segments, seen, crossings)
     ORDER BY u.staff_id
     ON CONFLICT (tenant_id, staff_id, hour) DO UPDATE SET cards = a.cards + excluded.cards,
         searches = a.searches + excluded.searches, pages = a.pages + excluded.pages,
-        letters = a.letters | excluded.letters, segments = a.segments | excluded.segments, seen = a.seen | excluded.seen
+        letters = a.letters | excluded.letters, segments = a.segments | excluded.segments,
+        seen = a.seen | excluded.seen, crossings = a.crossings + excluded.crossings
 """
 _TAKE_OVER = """
     WITH done AS (
@@ -76,7 +78,8 @@ _DAYS = """
         sum(a.reveals) AS reveals, sum(a.searches) AS searches, sum(a.pages) AS pages,
         sum(a.cards + a.reveals) FILTER (WHERE extract(hour FROM a.hour AT TIME ZONE $3) NOT BETWEEN 6 AND 21) AS night,
         bit_count(bit_or(a.letters)::bit(64)) AS letters, bit_count(bit_or(a.segments)::bit(64)) AS segments,
-        sum(a.reassigned) AS reassigned, sum(a.exported) AS exported, sum(a.sales) AS sales, max(a.covered) AS covered
+        sum(a.reassigned) AS reassigned, sum(a.exported) AS exported, sum(a.sales) AS sales, max(a.covered) AS covered,
+        sum(a.crossings) AS crossings
     FROM staff_activity a
     WHERE a.tenant_id = $1 AND a.staff_id = ANY ($2::uuid[]) AND a.hour > now() - interval '150 days'
     GROUP BY 1, 2 ORDER BY 1, 2
@@ -137,6 +140,7 @@ class PgObservatory:
                         [tally.letters for _, tally in rows],
                         [tally.segments for _, tally in rows],
                         [f"{tally.seen:0{BITS}b}" for _, tally in rows],
+                        [tally.crossings for _, tally in rows],
                     )
         except TRANSLATED as error:
             raise translate(error) from error
@@ -200,7 +204,9 @@ def _gathered(
 
 
 def _day(row: Mapping[str, Any]) -> Day:
-    same = ("reveals", "searches", "pages", "night", "letters", "segments", "reassigned", "exported", "sales")
+    same = (
+        "reveals", "searches", "pages", "night", "letters", "segments", "reassigned", "exported", "sales", "crossings",
+    )  # fmt: skip
     return Day(
         day=row["day"],
         cards=distinct(row["seen"]),

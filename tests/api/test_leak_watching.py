@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
 
+import httpx
+
 from service.db.session import without_principal
 from service.domain.errors import Unavailable
 from service.domain.leaks.thresholds import BOUNDS, USUAL
@@ -112,6 +114,26 @@ def test_masked_looks_are_counted_without_an_audit_line(database: TestDatabase) 
         )
         assert dict(row) == {"cards": len(page) + 2, "searches": 3, "seen": row["seen"], "letters": 2}
         assert len(page) - 1 <= row["seen"] <= len(page)
+
+    in_the_api(database, scenario)
+
+
+def test_a_token_that_two_people_use_at_once_is_told(database: TestDatabase) -> None:
+    async def scenario(api: Api) -> None:
+        anna, boris = await api.client(reach="own"), await api.client(reach="own")
+        application = api.transport.app  # type: ignore[attr-defined]
+        here, there = (httpx.ASGITransport(app=application, client=(f"192.0.2.{n}", 5000)) for n in (1, 2))
+        for n in range(30):
+            async with httpx.AsyncClient(transport=(here, there)[n % 2], base_url="http://clientbase") as away:
+                assert (await away.get("/v1/me", headers=dict(anna.headers))).status_code == 200
+            assert (await boris.get("/v1/me")).status_code == 200
+        await counted(api)
+        await evaluated(api, anna.principal)
+        found = (await (await api.client()).get("/v1/leaks")).json()["items"]
+        assert [(one["kind"], one["staff_id"]) for one in found] == [
+            ("token_in_two_places", str(anna.principal.staff_id))
+        ]
+        assert found[0]["sentence"].startswith("28 returns of one token")
 
     in_the_api(database, scenario)
 

@@ -11,6 +11,7 @@ from math import log
 from uuid import UUID
 
 from service.domain.access import Principal
+from service.domain.leaks.crossings import Crossings
 
 BITS = 4096
 _PEOPLE = 20_000
@@ -27,6 +28,7 @@ class Tally:
     letters: int = 0
     segments: int = 0
     seen: int = 0
+    crossings: int = 0
 
     def add(self, other: "Tally") -> None:
         self.cards += other.cards
@@ -35,6 +37,7 @@ class Tally:
         self.letters |= other.letters
         self.segments |= other.segments
         self.seen |= other.seen
+        self.crossings += other.crossings
 
 
 Tallies = dict[tuple[int, UUID], Tally]
@@ -43,12 +46,18 @@ Tallies = dict[tuple[int, UUID], Tally]
 class Activity:
     def __init__(self) -> None:
         self._tallies: Tallies = {}
+        self._crossings = Crossings()
 
     def card(self, principal: Principal, customer_id: UUID) -> None:
         """A record was looked at, contacts masked."""
         tally = self._of(principal)
         tally.cards += 1
         tally.seen |= 1 << (customer_id.int & (BITS - 1))
+
+    def came(self, principal: Principal, token_id: str, address: str) -> None:
+        """A token was used from there."""
+        if self._crossings.back((principal.tenant_id, token_id), address):
+            self._of(principal).crossings += 1
 
     def listed(self, principal: Principal, word: str | None, filters: Mapping[str, object], *, further: bool) -> None:
         """A page of a list was looked at: by a word, a slice of the base, or page by page."""

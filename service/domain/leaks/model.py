@@ -15,6 +15,7 @@ class Kind(StrEnum):
     REASSIGNMENT = "reassignment"
     SEARCHES = "searches_without_sales"
     SWEEP = "sweep"
+    CROSSINGS = "token_in_two_places"
     VOLUME = "volume"
 
 
@@ -38,6 +39,7 @@ class Day:
     reassigned: int = 0
     exported: int = 0
     sales: int = 0  # orders of the person's own customers
+    crossings: int = 0  # times that a token was back at an address while another one used it
     covered: int = 0  # distinct records in clear within the thirty days that end here
 
     @property

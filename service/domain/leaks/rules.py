@@ -131,6 +131,14 @@ def _reassignment(
         yield _signal(Kind.REASSIGNMENT, Severity.ALERT, "records re-assigned", today.reassigned, known.middle, 1)
 
 
+def _token(person: Person, worked: Sequence[Day], today: Day, peers: Peers, limits: Thresholds) -> Iterator[Signal]:
+    known = usual([day.crossings for day in worked])
+    least = limits.crossings / (2 if person.leaving else 1)
+    if today.crossings > known.limit(k=9.0, share=1.5, least=least):
+        what = "returns of one token to an address while another used it"
+        yield _signal(Kind.CROSSINGS, Severity.ALERT, what, today.crossings, known.middle, 1)
+
+
 def _coverage(person: Person, worked: Sequence[Day], today: Day, peers: Peers, limits: Thresholds) -> Iterator[Signal]:
     """Much of the own base in a month. Who usually works on as much of a small base is measured by that."""
     if person.base < _SMALL_BASE or not today.worked:
@@ -152,4 +160,4 @@ def _signal(kind: Kind, severity: Severity, what: str, seen: float, usually: flo
     return Signal(kind=kind, severity=severity, parts=parts)
 
 
-_RULES: tuple[_Rule, ...] = (_volume, _night, _sweep, _searches, _reassignment, _coverage)
+_RULES: tuple[_Rule, ...] = (_volume, _night, _sweep, _searches, _reassignment, _token, _coverage)

@@ -140,7 +140,7 @@ class Evaluation:
             found = [
                 (person.staff_id, signal)
                 for person, day in gathered.people
-                if day.worked
+                if day.worked or day.crossings
                 for signal in judge(person, day, peers, gathered.limits)
             ]
             raised += await self._observatory.raise_signals(tenant_id, gathered.today, found)

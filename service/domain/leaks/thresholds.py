@@ -22,6 +22,7 @@ class Thresholds:
     night_looks: int = 20
     searches: int = 60
     reassigned: int = 50
+    crossings: int = 12
 
     @classmethod
     def of(cls, policies: Mapping[str, Any]) -> "Thresholds":
@@ -43,4 +44,5 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "night_looks": (5, 100),
     "searches": (20, 300),
     "reassigned": (10, 500),
+    "crossings": (4, 200),
 }

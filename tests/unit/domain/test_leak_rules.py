@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.leaks.activity import BITS, distinct
+from service.domain.leaks.crossings import Crossings
 from service.domain.leaks.model import NOBODY, Day, Kind, Person, Severity, Signal, sentence
 from service.domain.leaks.rules import about, canary_severity, judge
 from service.domain.leaks.statistics import usual
@@ -55,6 +56,7 @@ ORDINARY = {"day": _TODAY, "reveals": 8, "cards": 38, "searches": 10, "sales": 2
         ({"searches": 300, "sales": 0}, Kind.SEARCHES),
         ({"reassigned": 400}, Kind.REASSIGNMENT),
         ({"covered": 450}, Kind.COVERAGE),
+        ({"crossings": 13}, Kind.CROSSINGS),
     ],
 )
 def test_a_day_unlike_the_others_is_told_and_an_ordinary_one_is_not(unlike: dict[str, int], kind: Kind) -> None:
@@ -62,6 +64,24 @@ def test_a_day_unlike_the_others_is_told_and_an_ordinary_one_is_not(unlike: dict
     found = raised(a_person(), Day(**(ORDINARY | unlike)))  # type: ignore[arg-type]
     assert set(found) == {kind}
     assert found[kind].severity is Severity.ALERT
+
+
+def test_a_token_that_comes_back_to_an_address_while_another_uses_it_is_in_two_places() -> None:
+    now = [0.0]
+    places = Crossings(clock=lambda: now[0])
+
+    def seen(*addresses: str, every_s: float = 1.0) -> int:
+        back = 0
+        for address in addresses:
+            now[0] += every_s
+            back += places.back(addresses, address)
+        return back
+
+    assert seen("office", "office", "office", "train", "train", "home", "home") == 0
+    assert seen("home", "office") == 0
+    assert seen("office", "home", "office", every_s=3600) == 0
+    assert seen("here", "there", "here", "there", "there") == 2
+    assert seen(*(str(n) for n in range(100)), "0") == 0  # what is remembered of a token is bounded
 
 
 def test_a_signal_says_what_was_seen_and_what_is_usual() -> None:
