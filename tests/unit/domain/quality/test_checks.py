@@ -75,6 +75,7 @@ def test_what_was_meant_is_proposed(code: str, field: str, text: str, right: str
         ("made-up-name", "Тестовый"),
         ("made-up-name", "ааааа"),
         ("made-up-name", "qwerty"),
+        ("made-up-name", "йцукенгш"),
         ("initials-only", "И."),
     ],
 )
@@ -103,6 +104,8 @@ def test_what_can_not_be_told_has_no_proposal(code: str, text: str) -> None:
         ("Черных", "Любовь", "Фоминична"),
         ("Роман", "Александр", ""),
         ("McDonald", "Ronald", ""),
+        ("Petrov", "Petr", ""),
+        ("Смит", "Адам", ""),
         ("李", "小龙", ""),
         ("Гоар", "Саакян", ""),
     ],
@@ -296,6 +299,14 @@ def test_what_the_tenant_requires_is_missed() -> None:
     assert {one.field for one in findings} == {"birth_date", "inn", "contacts"}
     assert "no-contact" in found(card(family_name="Петров", given_name="Иван"))
     assert "name-incomplete" in found(card(("phone", "+79161234582"), given_name="Иван"))
+
+
+def test_what_only_follows_from_another_finding_is_left_out() -> None:
+    garbled = found(card(("phone", "+79161234582"), family_name="Р‘Р°С‚Р°РµРІ", given_name="Пётр"))
+    assert set(garbled) == {"mojibake"}
+    typed = found(card(("email", "a.petrov@gmial.com"), family_name="gtnhjd", given_name="Пётр"))
+    assert set(typed) == {"wrong-keyboard-layout", "email-domain-typo"}
+    assert set(found(card(("phone", "нет"), family_name="Петров", given_name="Пётр"))) == {"filler"}
 
 
 def test_a_record_keeps_a_name_whatever_is_filler_on_it() -> None:

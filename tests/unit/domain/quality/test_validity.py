@@ -11,6 +11,7 @@ from ftfy import fix_text
 from service.domain.customers.contacts import ContactKind, assess
 from service.domain.quality.catalogue import examined
 from service.domain.quality.checks.mojibake import restored
+from service.domain.quality.checks.regions import region_of, region_of_city, region_of_code
 from service.domain.quality.model import Card, ContactSeen, Finding
 from tests.shared_data import shared_data
 
@@ -137,6 +138,18 @@ def test_no_real_name_is_taken_for_the_wrong_keyboard_or_for_anything_else(name:
         total += 1
     assert layout / total <= 0.005
     assert other / total <= 0.005
+
+
+def test_every_city_of_russia_has_a_postal_code_of_its_region() -> None:
+    seen = 0
+    for row in rows("ru_cities_dadata.csv"):
+        region = region_of(row["region"])
+        assert region is not None, row["region"]
+        assert region_of_city(row["city"]) in (None, region), row["city"]
+        if row["postal_code"]:
+            assert region_of_code(row["postal_code"]) == region, row["address"]
+            seen += 1
+    assert seen > 1000
 
 
 def test_western_names_are_not_taken_for_russian_ones() -> None:
