@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 import structlog
 
 from service.domain.duplicates.model import Matched
-from service.domain.errors import Unavailable
+from service.jobs.rounds import keep
 
 _log = structlog.get_logger("duplicates")
 _EVERY_S = 2.0
@@ -16,15 +15,11 @@ _EVERY_S = 2.0
 async def keep_matched(
     refresh: Callable[[], Awaitable[Matched]], shutdown: asyncio.Event, *, every_s: float = _EVERY_S
 ) -> None:
-    """Match every few seconds until `shutdown` is set; a round that fails is made good by the next."""
-    while not shutdown.is_set():
-        try:
-            done = await refresh()
-            if done.pairs:
-                _log.info("records matched", records=done.records, pairs=done.pairs)
-        except Unavailable as error:
-            _log.warning("records not matched", code=error.code)
-        except Exception as error:
-            _log.error("records not matched", error=type(error).__name__)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(shutdown.wait(), every_s)
+    """Match every few seconds until `shutdown` is set."""
+
+    async def once() -> None:
+        done = await refresh()
+        if done.pairs:
+            _log.info("records matched", records=done.records, pairs=done.pairs)
+
+    await keep(once, shutdown, every_s=every_s, log=_log, trouble="records not matched")

@@ -1,44 +1,28 @@
 """Beside the jobs, the worker makes the fixes of which a tenant is sure enough, soon after they were found."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 
 import structlog
 
-from service.domain.errors import Unavailable
+from service.jobs.rounds import Tenants, for_each, keep
 
 _log = structlog.get_logger("quality")
 _EVERY_S = 60.0
+_TROUBLE = "nothing mended"
 
 
 async def keep_mended(
-    tenants: Callable[[], Awaitable[Sequence[int]]],
+    tenants: Tenants,
     mend: Callable[[int], Awaitable[int]],
     shutdown: asyncio.Event,
     *,
     every_s: float = _EVERY_S,
 ) -> None:
-    """Look around now and then until `shutdown` is set; one tenant's trouble is not that of the next."""
-    while not shutdown.is_set():
-        try:
-            for tenant_id in await tenants():
-                await _of_tenant(mend, tenant_id)
-        except Unavailable as error:
-            _log.warning("nothing mended", code=error.code)
-        except Exception as error:
-            _log.error("nothing mended", error=type(error).__name__)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(shutdown.wait(), every_s)
+    """Look around now and then until `shutdown` is set."""
 
+    async def one(tenant_id: int) -> None:
+        if made := await mend(tenant_id):
+            _log.info("mended", tenant=tenant_id, fixes=made)
 
-async def _of_tenant(mend: Callable[[int], Awaitable[int]], tenant_id: int) -> None:
-    try:
-        made = await mend(tenant_id)
-    except Unavailable:
-        raise
-    except Exception as error:
-        _log.error("nothing mended", tenant=tenant_id, error=type(error).__name__)
-        return
-    if made:
-        _log.info("mended", tenant=tenant_id, fixes=made)
+    await keep(lambda: for_each(tenants, one, _log, _TROUBLE), shutdown, every_s=every_s, log=_log, trouble=_TROUBLE)

@@ -3,15 +3,14 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import date
 from typing import Protocol
 
 import structlog
 
 from service.domain.audit.anchors import Anchor, Anchors, Head, moved
-from service.domain.errors import Unavailable
 from service.domain.ports import Clock
+from service.jobs.rounds import keep, tried
 from service.telemetry import AUDIT_LAG, AUDIT_UNSEALED
 
 _log = structlog.get_logger("audit")
@@ -47,34 +46,25 @@ class Sealing:
     async def keep_sealed(self, shutdown: asyncio.Event) -> None:
         """Until `shutdown` is set; a round that fails is made good by the next."""
         due = time.monotonic()
-        while not shutdown.is_set():
+
+        async def once() -> None:
+            nonlocal due
             if await self._round() and time.monotonic() >= due:
                 due = time.monotonic() + self._anchor_every_s
-                await self._safely_anchor()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(shutdown.wait(), self._every_s)
+                await self.anchor()
+
+        await keep(once, shutdown, every_s=self._every_s, log=_log, trouble="not anchored")
         await self._round()
-        await self._safely_anchor()
+        await tried(self.anchor, _log, "not anchored")
 
     async def _round(self) -> bool:
-        try:
-            await self._sealer.seal()
-            waiting = await self._sealer.backlog()
-        except Unavailable as error:
-            _log.warning("not sealed", code=error.code)
-            return False
-        except Exception as error:
-            _log.error("not sealed", error=type(error).__name__)
-            return False
+        return await tried(self._seal, _log, "not sealed")
+
+    async def _seal(self) -> None:
+        await self._sealer.seal()
+        waiting = await self._sealer.backlog()
         AUDIT_UNSEALED.set(waiting.rows)
         AUDIT_LAG.set(waiting.lag_s)
-        return True
-
-    async def _safely_anchor(self) -> None:
-        try:
-            await self.anchor()
-        except Exception as error:
-            _log.error("not anchored", error=type(error).__name__)
 
     async def anchor(self) -> None:
         """Sign where the chains are now; one that names no head still says that nothing has moved. Raises OSError."""

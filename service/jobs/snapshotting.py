@@ -1,17 +1,16 @@
 """Beside the jobs, the worker makes each tenant's RFM snapshots once its night has come."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 import structlog
 
-from service.domain.errors import Unavailable
 from service.domain.segmentation.rfm_keeping import Night
+from service.jobs.rounds import Tenants, for_each, keep
 
 _log = structlog.get_logger("snapshots")
 _EVERY_S = 600.0
+_TROUBLE = "no snapshots"
 
 
 class Nights(Protocol):
@@ -19,34 +18,14 @@ class Nights(Protocol):
 
 
 async def keep_snapshots(
-    tenants: Callable[[], Awaitable[Sequence[int]]],
-    nights: Nights,
-    shutdown: asyncio.Event,
-    *,
-    every_s: float = _EVERY_S,
+    tenants: Tenants, nights: Nights, shutdown: asyncio.Event, *, every_s: float = _EVERY_S
 ) -> None:
     """Look around now and then until `shutdown` is set; what fails is tried again next time."""
-    while not shutdown.is_set():
-        try:
-            for tenant_id in await tenants():
-                await _of_tenant(nights, tenant_id)
-        except Unavailable as error:
-            _log.warning("no snapshots", code=error.code)
-        except Exception as error:
-            _log.error("no snapshots", error=type(error).__name__)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(shutdown.wait(), every_s)
 
-
-async def _of_tenant(nights: Nights, tenant_id: int) -> None:
-    """One tenant's trouble is not that of the next."""
-    try:
+    async def one(tenant_id: int) -> None:
         night = await nights.nightly(tenant_id)
-    except Unavailable:
-        raise
-    except Exception as error:
-        _log.error("no snapshots", tenant=tenant_id, error=type(error).__name__)
-        return
-    if night.taken or night.failed or night.classes:
-        told = {"taken": len(night.taken), "classes": night.classes, "failed": night.failed, "swept": night.swept}
-        _log.info("snapshots", tenant=tenant_id, **told)
+        if night.taken or night.failed or night.classes:
+            told = {"taken": len(night.taken), "classes": night.classes, "failed": night.failed, "swept": night.swept}
+            _log.info("snapshots", tenant=tenant_id, **told)
+
+    await keep(lambda: for_each(tenants, one, _log, _TROUBLE), shutdown, every_s=every_s, log=_log, trouble=_TROUBLE)

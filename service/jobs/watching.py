@@ -21,6 +21,7 @@ import structlog
 
 from service.domain.errors import Unavailable
 from service.domain.leaks.activity import Activity, Tallies
+from service.jobs.rounds import Work, keep
 from service.telemetry import LEAK_SIGNALS
 
 _log = structlog.get_logger("watch")
@@ -140,13 +141,5 @@ async def hand_over(activity: Activity, save: Callable[[Tallies], Awaitable[None
             activity.give_back(of_it)
 
 
-async def _again(work: Callable[[], Awaitable[object]], shutdown: asyncio.Event, every_s: float) -> None:
-    while not shutdown.is_set():
-        try:
-            await work()
-        except Unavailable as error:
-            _log.warning("not watched", code=error.code)
-        except Exception as error:
-            _log.error("not watched", error=type(error).__name__)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(shutdown.wait(), every_s)
+async def _again(work: Work, shutdown: asyncio.Event, every_s: float) -> None:
+    await keep(work, shutdown, every_s=every_s, log=_log, trouble="not watched")
