@@ -22,6 +22,9 @@ from service.domain.linkage.profile import Profile, profile
 LINKAGE = "clientbase_linkage"
 # So many records may share a key that leads to comparisons.
 MOST_ALIKE = 50
+# Everything here is looked up by keys, whatever is known of tables that have just been filled.
+_BY_KEYS = "SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off"
+_UNSYNCED = "SET LOCAL synchronous_commit = off"
 _PHONES, _REQUISITES = ("phone", "messenger"), ("inn", "ogrn", "iban", "vat", "account")
 _HOLD = "hashtextextended('duplicates ' || :tenant::int, 0)"
 _BEGIN = """
@@ -172,7 +175,7 @@ class PgMatching:
         self._session = session
 
     def acting(self, *, lasting: bool = True) -> AbstractAsyncContextManager[None]:
-        return self._session.as_role(LINKAGE, then="" if lasting else "SET LOCAL synchronous_commit = off")
+        return self._session.as_role(LINKAGE, then=_BY_KEYS if lasting else f"{_BY_KEYS}; {_UNSYNCED}")
 
     async def begin(self, *, patiently: bool) -> Begun | None:
         if patiently:  # what is read afterwards is what the other round has left
