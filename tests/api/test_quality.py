@@ -1,13 +1,16 @@
 """Scans, findings, scores and sums over HTTP: what is wrong is found, told in reach, and gone once it is right."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree
 
 import orjson
 
+from service.clock import SystemClock
 from service.db.statement import sql
 from service.domain.quality.following import Follower
+from service.jobs.checking import keep_checked
 from tests.api.support import Api, Client, in_the_api
 from tests.postgres import TestDatabase
 
@@ -316,5 +319,51 @@ def test_what_was_dismissed_stays_so_while_the_value_is_the_same(database: TestD
         await head.patch(f"/v1/customers/{customer}", json={"family_name": "ПЕТРОВА"})
         await _scan(world, head)
         assert "letter-case" in await _codes(head)
+
+    in_the_api(database, scenario)
+
+
+class _At(SystemClock):
+    def __init__(self, hour: int) -> None:
+        self._hour = hour
+
+    def now(self) -> datetime:
+        return super().now().replace(hour=self._hour)
+
+
+def test_the_whole_base_is_examined_once_a_night_unless_the_tenant_says_no(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head, tenant = await world.client(), world.tenant.tenant_id
+        services, uow = world.services, world.services.uow
+        noon, midnight = (Follower(services.quality, uow, _At(hour)) for hour in (12, 22))
+        await _made(head, **_BAD)
+        await _policy(head, nightly=False)
+        assert await noon.nightly(tenant) is False
+        await _policy(head, nightly=None)
+        assert await midnight.nightly(tenant) is False  # an hour past midnight in Moscow
+        assert await noon.nightly(tenant) is True
+        assert await noon.nightly(tenant) is False
+        assert "mixed-alphabets" in await _codes(head)
+        assert [day["records"] for day in (await _read(head, "quality/trend"))["items"]] == [1]
+
+    in_the_api(database, scenario)
+
+
+def test_the_worker_follows_until_it_is_told_to_stop(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head, shutdown = await world.client(), asyncio.Event()
+        await _made(head, **_BAD)
+
+        async def tenants() -> list[int]:
+            return [world.tenant.tenant_id]
+
+        loop = asyncio.create_task(keep_checked(tenants, world.container.follower, shutdown, every_s=0.05))
+        for _ in range(200):
+            if await _codes(head):
+                break
+            await asyncio.sleep(0.05)
+        shutdown.set()
+        await asyncio.wait_for(loop, 10)
+        assert "mixed-alphabets" in await _codes(head)
 
     in_the_api(database, scenario)
