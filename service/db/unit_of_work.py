@@ -41,8 +41,6 @@ from service.db.portfolios import PgPortfolios
 from service.db.privacy import PgPrivacy
 from service.db.purchases import PgPurchases
 from service.db.quality import PgQuality
-from service.db.quality_scanning import PgQualityScanning
-from service.db.quality import PgQuality
 from service.db.quality_fixes import PgMending
 from service.db.quality_scanning import PgQualityScanning
 from service.db.quality_tasks import PgTasks
