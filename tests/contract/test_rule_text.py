@@ -96,7 +96,7 @@ def test_a_day_is_kept_relative() -> None:
 def test_the_examples_of_the_document_are_rules() -> None:
     lines = Path("docs/segmentation.md").read_text(encoding="utf-8").splitlines()
     texts = [line.split("`")[1] for line in lines if line.startswith("| `")]
-    assert len(texts) == 11
+    assert len(texts) == 15
     for text in texts:
         known = bound(parse(text).rule)
         assert bound(parse(printed(known)).rule) == known

@@ -4,18 +4,15 @@ The answer is the same rule with its values in their own types, so that both int
 is told with the place, as a JSON pointer.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from service.domain.access import Scope
-from service.domain.errors import Rejected
-from service.domain.money import from_micros, to_micros
-from service.domain.rules.errors import BadRule, ContactsClosed, FieldClosed, RuleTooLarge
-from service.domain.rules.fields import CLOSED, MEASURES, OPERATORS, OWN, TOP_OPERATORS, Catalogue, FieldSpec, Type
+from service.domain.rules.errors import ContactsClosed, FieldClosed, RuleTooLarge
+from service.domain.rules.fields import CLOSED, MEASURES, OPERATORS, OWN, TOP_OPERATORS, Catalogue, FieldSpec
 from service.domain.rules.model import (
     AllOf,
     Anniversary,
@@ -28,21 +25,16 @@ from service.domain.rules.model import (
     Not,
     Orders,
     Purchases,
-    RelativeDay,
     Rule,
-    Scalar,
     Share,
     TopCategory,
-    Value,
 )
 from service.domain.rules.places import LEAST_KM, MOST_KM, point_of
+from service.domain.rules.values import Reader, Wrong, between, number_of, text_of
 
 DEEPEST = 8
 MOST_CLAUSES = 200
 MOST_VALUES = 1000
-LONGEST = 200
-_LONGEST_WINDOW = 36_525
-_LISTS = frozenset({"in", "not_in", "has_any", "has_all"})
 
 
 def within_limits(raw: object, pointer: str = "") -> None:
@@ -79,15 +71,9 @@ def _items(where: object) -> Iterator[tuple[str, object]]:
         yield from ((str(name), value) for name, value in where.items())
 
 
-class _Wrong(Exception):
-    def __init__(self, at: str, detail: str, kind: type[Rejected] = BadRule) -> None:
-        super().__init__(detail)
-        self.at, self.detail, self.kind = at, detail, kind
-
-
 @dataclass(slots=True)
 class _Faults:
-    found: list[tuple[str, _Wrong]] = field(default_factory=list)
+    found: list[tuple[str, Wrong]] = field(default_factory=list)
 
 
 def bind(rule: Rule, catalogue: Catalogue, scopes: frozenset[Scope], today: date, pointer: str = "") -> Rule:
@@ -143,7 +129,7 @@ def _bind(
 ) -> Rule:
     if isinstance(rule, AllOf | AnyOf):
         if not rule.of:
-            faults.found.append((f"{pointer}/of", _Wrong("", "At least one rule is needed.")))
+            faults.found.append((f"{pointer}/of", Wrong("", "At least one rule is needed.")))
         inner = (_bind(one, catalogue, scopes, today, f"{pointer}/of/{i}", faults) for i, one in enumerate(rule.of))
         bound = tuple(inner)
         return bound[0] if len(bound) == 1 else replace(rule, of=bound)
@@ -151,13 +137,13 @@ def _bind(
         return replace(rule, rule=_bind(rule.rule, catalogue, scopes, today, f"{pointer}/rule", faults))
     try:
         return _clause(rule, catalogue, scopes, today)
-    except _Wrong as wrong:
+    except Wrong as wrong:
         faults.found.append((pointer + wrong.at, wrong))
         return rule
 
 
 def _clause(clause: Clause, catalogue: Catalogue, scopes: frozenset[Scope], today: date) -> Clause:
-    reader = _Reader(today)
+    reader = Reader(today)
     match clause:
         case Field():
             spec = _spec(clause.field, catalogue)
@@ -176,17 +162,17 @@ def _clause(clause: Clause, catalogue: Catalogue, scopes: frozenset[Scope], toda
 def _of_record(clause: Birthday | Anniversary | Near | Consent) -> Clause:
     match clause:
         case Birthday() | Anniversary():
-            _between(clause.within_days, 0, 366, "/within_days")
+            between(clause.within_days, 0, 366, "/within_days")
         case Near():
             return _near(clause)
         case Consent():
-            _text(clause.purpose, "/purpose")
+            text_of(clause.purpose, "/purpose")
             if clause.channel:
-                _text(clause.channel, "/channel")
+                text_of(clause.channel, "/channel")
     return clause
 
 
-def _of_purchases(clause: Orders | Share | TopCategory, reader: "_Reader") -> Clause:
+def _of_purchases(clause: Orders | Share | TopCategory, reader: Reader) -> Clause:
     where = reader.purchases(clause.where)
     match clause:
         case Orders():
@@ -194,7 +180,7 @@ def _of_purchases(clause: Orders | Share | TopCategory, reader: "_Reader") -> Cl
             value = reader.value(of, operators, clause.op, clause.value)
             return replace(clause, value=value, where=where)
         case Share():
-            _text(clause.category, "/category", folded=True)
+            text_of(clause.category, "/category", folded=True)
             _no_lines(clause.where)
             value = reader.value("share", OPERATORS["share"], clause.op, clause.value)
             return replace(clause, value=value, where=where)
@@ -204,21 +190,21 @@ def _of_purchases(clause: Orders | Share | TopCategory, reader: "_Reader") -> Cl
 
 
 def _near(clause: Near) -> Near:
-    _between(clause.within_km, LEAST_KM, MOST_KM, "/within_km")
+    between(clause.within_km, LEAST_KM, MOST_KM, "/within_km")
     if (clause.latitude is None) != (clause.longitude is None) or (clause.city is None) == (clause.latitude is None):
-        raise _Wrong("", "Either a city or both a latitude and a longitude are needed.")
+        raise Wrong("", "Either a city or both a latitude and a longitude are needed.")
     if clause.city is None:
         latitude = _degrees(clause.latitude, 90, "/latitude")
         return replace(clause, latitude=latitude, longitude=_degrees(clause.longitude, 180, "/longitude"))
-    if point_of(_text(clause.city, "/city", folded=True)) is None:
-        raise _Wrong("/city", "Where this city lies is not known; give its latitude and longitude.")
+    if point_of(text_of(clause.city, "/city", folded=True)) is None:
+        raise Wrong("/city", "Where this city lies is not known; give its latitude and longitude.")
     return clause
 
 
 def _degrees(given: object, most: int, at: str) -> Decimal:
-    number = _number(given, at)
+    number = number_of(given, at)
     if abs(number) > most:
-        raise _Wrong(at, f"Degrees from -{most} to {most} are needed.")
+        raise Wrong(at, f"Degrees from -{most} to {most} are needed.")
     return number
 
 
@@ -226,176 +212,16 @@ def _spec(name: str, catalogue: Catalogue) -> FieldSpec:
     if spec := catalogue.get(name):
         return spec
     if name in CLOSED or name.split(".")[0] in CLOSED:
-        raise _Wrong("/field", ContactsClosed.title, ContactsClosed)
+        raise Wrong("/field", ContactsClosed.title, ContactsClosed)
     detail = f"There is no field {name[:80]!r}; GET /v1/segments/fields names them all."
-    raise _Wrong("/field", detail.encode(errors="replace").decode())
+    raise Wrong("/field", detail.encode(errors="replace").decode())
 
 
 def _allowed(scope: Scope, scopes: frozenset[Scope], at: str) -> None:
     if scope not in scopes:
-        raise _Wrong(at, f"The scope {scope} is needed to ask for this.", FieldClosed)
+        raise Wrong(at, f"The scope {scope} is needed to ask for this.", FieldClosed)
 
 
 def _no_lines(where: Purchases) -> None:
     if where.products or where.categories:
-        raise _Wrong("/where", "Shares and top categories are of all lines; leave products and categories out.")
-
-
-def _between(number: int, least: int, most: int, at: str) -> None:
-    if not least <= number <= most:
-        raise _Wrong(at, f"A whole number from {least} to {most} is needed.")
-
-
-def _text(value: object, at: str, *, folded: bool = False) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST:
-        raise _Wrong(at, f"A text of 1 to {LONGEST} characters is needed.")
-    if "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
-        raise _Wrong(at, "A NUL or half of a surrogate pair can't be compared.")
-    if folded and not value.strip():
-        raise _Wrong(at, "A text needs more than blanks; ask whether the value is missing instead.")
-    return value
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    today: date
-
-    def value(
-        self, of: Type, operators: tuple[str, ...], op: str, given: Value, choices: tuple[str, ...] = ()
-    ) -> Value:
-        if op not in operators:
-            raise _Wrong("/op", f"A {of} takes the operators {', '.join(operators)}.")
-        if op in ("missing", "present"):
-            if given is not None:
-                raise _Wrong("/value", f"The operator {op} takes no value.")
-            return None
-        if op not in _LISTS and op != "between":
-            return self._scalar(of, given, "/value", choices)
-        if not isinstance(given, tuple) or not given:
-            raise _Wrong("/value", "A list of values is needed.")
-        if op == "between" and len(given) != 2:
-            raise _Wrong("/value", "Two values are needed: from and to.")
-        return tuple(self._scalar(of, one, f"/value/{i}", choices) for i, one in enumerate(given))
-
-    def _scalar(self, of: Type, given: Value, at: str, choices: tuple[str, ...]) -> Scalar:
-        read = _READERS[of]
-        value = read(given, at)
-        if isinstance(value, RelativeDay):
-            self._day(value, at)
-        if choices and of in ("code", "list") and value not in choices:
-            raise _Wrong(at, f"One of {', '.join(choices)} is needed.")
-        return value
-
-    def _day(self, day: RelativeDay, at: str) -> None:
-        _between(day.today, -_LONGEST_WINDOW, _LONGEST_WINDOW, at)
-
-    def purchases(self, where: Purchases) -> Purchases:
-        at = "/where"
-        if where.last_days is not None:
-            _between(where.last_days, 1, _LONGEST_WINDOW, f"{at}/last_days")
-            if where.from_on or where.until_on:
-                raise _Wrong(f"{at}/last_days", "A period is either the last days or between two days.")
-        for name in ("from_on", "until_on"):
-            if getattr(where, name) is not None:
-                _date(getattr(where, name), f"{at}/{name}")
-        for name in ("products", "categories", "channels", "sources"):
-            for i, one in enumerate(getattr(where, name)):
-                _text(one, f"{at}/{name}/{i}", folded=True)
-        if where.currency is not None and not (len(where.currency) == 3 and where.currency.isascii()):
-            raise _Wrong(f"{at}/currency", "A currency is three letters.")
-        least, most = (
-            None if one is None else _money(one, f"{at}/{name}")
-            for name, one in (("amount_min", where.amount_min), ("amount_max", where.amount_max))
-        )
-        return replace(where, amount_min=least, amount_max=most)
-
-
-def _date(given: object, at: str) -> date:
-    if isinstance(given, str) and len(given) == 10:
-        try:
-            given = date.fromisoformat(given)
-        except ValueError:
-            given = None
-    if not isinstance(given, date) or not 1600 <= given.year <= 2999:
-        raise _Wrong(at, 'A day such as "2026-03-01" is needed, or {"today": -90}.')
-    return given
-
-
-def _day(given: object, at: str) -> date | RelativeDay:
-    return given if isinstance(given, RelativeDay) else _date(given, at)
-
-
-def _number(given: object, at: str) -> Decimal:
-    if isinstance(given, bool) or not isinstance(given, str | int | Decimal):
-        raise _Wrong(at, "A number is needed.")
-    try:
-        number = Decimal(given)
-    except InvalidOperation:
-        raise _Wrong(at, "A number is needed.") from None
-    if not number.is_finite() or len(number.as_tuple().digits) > 30 or abs(number.adjusted()) > 30:
-        raise _Wrong(at, "A number of at most 30 digits is needed.")
-    return _plain(number)
-
-
-def _plain(number: Decimal) -> Decimal:
-    """Without an exponent and without zeros at the end: one number, one form."""
-    normal = number.normalize()
-    return Decimal(f"{normal:f}") if normal else Decimal(0)
-
-
-def _money(given: object, at: str) -> Decimal:
-    try:
-        return _plain(from_micros(to_micros(_number(given, at))))
-    except Rejected as refused:
-        raise _Wrong(at, refused.detail) from None
-
-
-def _count(given: object, at: str) -> int:
-    number = _number(given, at)
-    if number != int(number) or not 0 <= number <= 10**9:
-        raise _Wrong(at, "A whole number is needed.")
-    return int(number)
-
-
-def _share(given: object, at: str) -> Decimal:
-    number = _number(given, at)
-    if not 0 <= number <= 1:
-        raise _Wrong(at, "A share from 0 to 1 is needed.")
-    return number
-
-
-def _boolean(given: object, at: str) -> bool:
-    if not isinstance(given, bool):
-        raise _Wrong(at, "true or false is needed.")
-    return given
-
-
-def _id(given: object, at: str) -> str:
-    try:
-        return str(UUID(given)) if isinstance(given, str) else str(UUID(""))
-    except ValueError:
-        raise _Wrong(at, "An id (UUID) is needed.") from None
-
-
-def _plain_text(given: object, at: str) -> str:
-    return _text(given, at)
-
-
-def _folded_text(given: object, at: str) -> str:
-    return _text(given, at, folded=True)
-
-
-_READERS: Mapping[Type, Callable[[object, str], Scalar]] = {
-    "text": _folded_text,
-    "code": _plain_text,
-    "list": _plain_text,
-    "id": _id,
-    "ids": _id,
-    "number": _number,
-    "date": _day,
-    "moment": _day,
-    "boolean": _boolean,
-    "count": _count,
-    "money": _money,
-    "share": _share,
-}
+        raise Wrong("/where", "Shares and top categories are of all lines; leave products and categories out.")
