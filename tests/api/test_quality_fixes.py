@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from service.db.session import without_principal
+from service.jobs.mending import keep_mended
 from tests.api.support import Api, Client, in_the_api
 from tests.postgres import TestDatabase
 from tests.quality import a_finding
@@ -429,3 +430,22 @@ def test_what_was_there_before_is_closed_to_people_and_goes_with_the_person(data
             assert await connection.fetch("SELECT images FROM quality_fixes") == []
 
     in_the_api(database, scenario)
+
+
+def test_the_worker_mends_each_tenant_whatever_becomes_of_the_others() -> None:
+    asked: list[int] = []
+    shutdown = asyncio.Event()
+
+    async def tenants() -> list[int]:
+        return [1, 2, 3]
+
+    async def mend(tenant_id: int) -> int:
+        asked.append(tenant_id)
+        if len(asked) == 5:
+            shutdown.set()
+        if tenant_id == 2:
+            raise ValueError("broken")
+        return 1
+
+    asyncio.run(asyncio.wait_for(keep_mended(tenants, mend, shutdown, every_s=0.01), 5))
+    assert asked == [1, 2, 3, 1, 2, 3]
