@@ -104,11 +104,12 @@ class _Weights:
             one, other, total, found = one[kept], other[kept], total[kept], found[kept]
             hopes = {name: hope[kept] for name, hope in hopes.items()}
             self._beside.fill(stage, one, other, found)
+            if "street" in stage:
+                self._beside.settle(found)
             for name in stage:
                 total += self._of(name, found[:, LEVEL[name]], one, other) - hopes.pop(name)
             # The given names of those that stand crosswise were judged as they stand.
             total[found[:, LEVEL["order"]] == 1] = _KEPT
-        self._beside.settle(found)
         return self._judged(one, other, found, bound)
 
     def _judged(self, one: Numbers, other: Numbers, found: Numbers, bound: float) -> Scored:
@@ -128,7 +129,7 @@ class _Weights:
         column, weights = self._base.by_name[name], self._by_level[name]
         first, second = column.codes[one], column.codes[other]
         most = float(self._of_value[name].max()) if name in self._of_value else float(weights[SAME])
-        unlike = np.full(len(one), weights[1:-1].max())
+        unlike = np.full(len(one), weights[1:].max())
         if name == "phone" or BETWEEN.encode() in column.texts:
             # One of several may be the same, or be written with its country and without.
             unlike[:] = np.maximum(unlike, most)

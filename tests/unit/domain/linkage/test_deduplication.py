@@ -14,7 +14,7 @@ from service.domain.linkage.deduplication import deduplicated
 from service.domain.linkage.keys import keys
 from service.domain.linkage.learning import learnt
 from service.domain.linkage.model import DEFAULT, weight
-from service.domain.linkage.profile import Profile
+from service.domain.linkage.profile import Profile, profile
 from tests.unit.domain.linkage.people import ivan, profiles
 
 _BASES = st.lists(profiles(), min_size=2, max_size=12)
@@ -76,3 +76,26 @@ def test_clusters_are_connected_and_sorted() -> None:
 def test_those_kept_apart_never_meet_however_they_are_connected() -> None:
     assert clusters([(1, 2), (3, 4), (2, 3)], apart=[(1, 4)]) == [[1, 2], [3, 4]]
     assert clusters([(1, 2), (2, 3)], apart=[(3, 1)]) == [[1, 2]]
+
+
+_ANY = st.text(max_size=30) | st.text(alphabet="\x00\x1f\ud800 ,.'ёa@-1", max_size=12)
+
+
+@given(st.lists(st.tuples(_ANY, _ANY, _ANY), min_size=2, max_size=6))
+@settings(deadline=None, max_examples=80)
+def test_no_text_breaks_the_comparison(texts: list[tuple[str, str, str]]) -> None:
+    base = [
+        profile(
+            family_name=one,
+            given_name=other,
+            trade_name=third,
+            emails=[one],
+            phones=[other],
+            requisites=[("inn", third)],
+            street=one,
+            city=other,
+            postal_code=third,
+        )
+        for one, other, third in texts
+    ]
+    assert len(deduplicated([*base, *base]).clusters) <= len(base)
