@@ -14,7 +14,7 @@ SCALE ?= 1
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types contracts serve bench proofs migrate openapi problems lock clean
+.PHONY: help demo test check lint types contracts serve bench proofs advisories migrate openapi problems lock clean
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench: $(VENV)/.dev ## side-by-side benchmarks (ONLY=http. SCALE=0.1)
 
 proofs: $(VENV)/.dev ## slow proofs: kill loops, a million rows, memory
 	@CLIENTBASE_PROOFS=1 $(RUN) pytest tests/proofs -p no:randomly
+
+advisories: ## compare the pinned versions with known advisories (needs a network)
+	@scripts/advisories
 
 migrate: $(VENV)/.run ## bring the database to this version
 	@$(BIN)/clientbase migrate
