@@ -1,4 +1,4 @@
-"""The refresh of live segments: who is to be asked, and one statement for each segment that asks and writes."""
+"""The refresh of live segments: who is to be asked, and the statements that ask and write, many segments at a time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from service.db.session import Row, Session
 from service.db.statement import Statement, sql
 from service.domain.rules.matching import start_of
 from service.domain.rules.model import Asked, Occasion
-from service.domain.segments.model import SNAPSHOTS, Live
+from service.domain.segments.model import SNAPSHOTS, Due, Live
 from service.domain.segments.turning import MonthDay, Span, Turned
 
 # The lock ends with the transaction. Who gets it on a snapshot from before another's commit is refused at the write.
@@ -69,25 +69,26 @@ _SCORED = sql("""
 _ROOM = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'"
 _BASE = "c.tenant_id = :tenant AND c.erased_at IS NULL"
 _SOME = "{0}.customer_id = ANY (:among::uuid[])"
+_NTH = "(:segments::uuid[])[{0}]"
 # An interval is never empty, whatever the clocks of two transactions say.
 _WRITE = """
-    WITH meant AS MATERIALIZED (SELECT c.customer_id FROM customers c WHERE {base} AND {some_c} AND {rule}),
+    WITH meant AS MATERIALIZED ({meant}),
     gone AS (
         UPDATE segment_members m SET left_at = greatest(now(), m.entered_at + interval '1 microsecond')
-        WHERE m.tenant_id = :tenant AND m.segment_id = :segment_id AND m.left_at IS NULL AND {some_m}
-            AND NOT EXISTS (SELECT FROM meant t WHERE t.customer_id = m.customer_id)
-        RETURNING m.customer_id
+        WHERE m.tenant_id = :tenant AND m.segment_id = ANY (:segments::uuid[]) AND m.left_at IS NULL AND {some_m}
+            AND NOT EXISTS (SELECT FROM meant t WHERE t.segment_id = m.segment_id AND t.customer_id = m.customer_id)
+        RETURNING m.segment_id, m.customer_id
     ), come AS (
         INSERT INTO segment_members (tenant_id, segment_id, customer_id, entered_at)
-        SELECT :tenant, :segment_id, t.customer_id, now() FROM meant t WHERE NOT EXISTS (
-            SELECT FROM segment_members m WHERE m.tenant_id = :tenant AND m.segment_id = :segment_id
+        SELECT :tenant, t.segment_id, t.customer_id, now() FROM meant t WHERE NOT EXISTS (
+            SELECT FROM segment_members m WHERE m.tenant_id = :tenant AND m.segment_id = t.segment_id
                 AND m.customer_id = t.customer_id AND m.left_at IS NULL)
-        RETURNING customer_id
+        RETURNING segment_id, customer_id
     ), told AS (
         INSERT INTO changes (tenant_id, customer_id, entity_id, entity, kind)
-        SELECT :tenant, x.customer_id, :segment_id, 'segment', x.kind
-        FROM (SELECT customer_id, 'left' AS kind FROM gone UNION ALL SELECT customer_id, 'entered' FROM come) x
-        WHERE :tell::boolean
+        SELECT :tenant, x.customer_id, x.segment_id, 'segment', x.kind
+        FROM (SELECT *, 'left' AS kind FROM gone UNION ALL SELECT *, 'entered' FROM come) x
+        WHERE x.segment_id = ANY (:told::uuid[])
     )
     SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM come)
 """
@@ -190,16 +191,22 @@ class PgSegmentRefreshing:
     async def scored_since(self, moment: datetime, limit: int) -> list[UUID]:
         return [row["customer_id"] for row in await self._session.fetch(_SCORED, moment=moment, limit=limit)]
 
-    async def evaluate(self, segment_id: UUID, asked: Asked, among: Sequence[UUID] | None, *, tell: bool) -> int:
+    async def evaluate(self, due: Sequence[Due], among: Sequence[UUID] | None) -> int:
         some = among is not None
-        rule = compile_rule(asked, stale=await self._some_stale(asked), among=some)
+        rules = [
+            compile_rule(one.asked, stale=await self._some_stale(one.asked), among=some, prefix=f"r{i}_")
+            for i, one in enumerate(due)
+        ]
         text = _WRITE.format(
-            base=_BASE,
-            rule=rule.where,
-            some_c=_SOME.format("c") if some else "true",
+            meant=_meant([rule.where for rule in rules], _SOME.format("c") if some else "true"),
             some_m=_SOME.format("m") if some else "true",
         )
-        values = {"segment_id": segment_id, "tell": tell, **rule.values}
+        values: dict[str, object] = {
+            "segments": [one.segment_id for one in due],
+            "told": [one.segment_id for one in due if one.tell],
+        }
+        for rule in rules:
+            values |= rule.values
         await self._plan_anew(always=some)
         if some:
             return int(await self._session.fetchval(sql(text), among=among, **values))
@@ -233,6 +240,15 @@ class PgSegmentRefreshing:
             assert row is not None
             self._stale = row["stale"] > 0
         return self._stale
+
+
+def _meant(rules: Sequence[str], some: str) -> str:
+    """Whom each rule means: one alone is planned as a whole, several are asked of each customer in turn."""
+    customers = f"SELECT {{0}}, c.customer_id FROM customers c{{1}} WHERE {_BASE} AND {some}"
+    if len(rules) == 1:
+        return f"{customers.format(f'{_NTH.format(1)} AS segment_id', '')} AND {rules[0]}"
+    each = " UNION ALL ".join(f"SELECT {_NTH.format(n)} AS segment_id WHERE {rule}" for n, rule in enumerate(rules, 1))
+    return customers.format("s.segment_id", f" CROSS JOIN LATERAL ({each}) s")
 
 
 def _snapshots(row: Row) -> Mapping[str, Any]:

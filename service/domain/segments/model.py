@@ -9,7 +9,7 @@ from uuid import UUID
 
 from service.domain.rules.binding import clauses_of
 from service.domain.rules.fields import MEMBER
-from service.domain.rules.model import AllOf, AnyOf, Field, Not, Rule
+from service.domain.rules.model import AllOf, AnyOf, Asked, Field, Not, Rule
 
 Kind = Literal["live", "static", "snapshot"]
 Uses = Mapping[UUID, Set[UUID]]
@@ -58,6 +58,15 @@ class Live:
     computed_on: date | None
     computed_at: datetime | None = None
     snapshots: Mapping[str, int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A segment whose rule is to be asked; with `tell`, who comes and goes is told in the changes too."""
+
+    segment_id: UUID
+    asked: Asked
+    tell: bool
 
 
 def uses_of(rule: Rule, pointer: str = "") -> Iterator[tuple[UUID, str]]:

@@ -9,7 +9,7 @@ from service.domain.customers.attributes import Attributes
 from service.domain.idempotency import Idempotency
 from service.domain.ports import Journal, Transaction
 from service.domain.rules.model import Asked
-from service.domain.segments.model import Live, NewSegment, Ruled, Uses
+from service.domain.segments.model import Due, Live, NewSegment, Ruled, Uses
 from service.domain.segments.turning import Turned
 
 Card = Mapping[str, Any]
@@ -108,8 +108,9 @@ class SegmentRefreshing(Protocol):
         """Whose records were examined since about that moment, at most so many."""
         ...
 
-    async def evaluate(self, segment_id: UUID, asked: Asked, among: Sequence[UUID] | None, *, tell: bool) -> int:
-        """Write who came and who went, of those or of all, and say how many; `tell` also in the changes."""
+    async def evaluate(self, due: Sequence[Due], among: Sequence[UUID] | None) -> int:
+        """Write who came to each and who went, of those or of all, and say how many; none of them is built on another
+        of them."""
         ...
 
     async def computed(self, segment_ids: Sequence[UUID], turning: Sequence[UUID], horizon: int, today: date) -> None:

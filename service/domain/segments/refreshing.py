@@ -5,7 +5,7 @@ was still being written is told of next time, so nobody is missed. Segments are 
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 from uuid import UUID
@@ -17,7 +17,7 @@ from service.domain.rules.binding import bind
 from service.domain.rules.fields import Catalogue
 from service.domain.rules.model import Asked, Rule
 from service.domain.rules.parsing import parse
-from service.domain.segments.model import SCORED, SNAPSHOTS, Live, asks, in_order
+from service.domain.segments.model import SCORED, SNAPSHOTS, Due, Live, asks, in_order
 from service.domain.segments.ports import RefreshTransaction, Round, SegmentRefreshing
 from service.domain.segments.turning import turned, turns
 
@@ -26,6 +26,8 @@ MOST_CHANGED = 20_000
 _TIMEOUT_MS = 900_000
 # A chain of segments settles in as many rounds as it is long, for each round tells the next of what it has moved.
 _MOST_ROUNDS = 20
+# So many rules make one statement: what is asked of few customers is sooner answered than planned.
+_MOST_TOGETHER = 25
 _NOBODY = UUID(int=0)
 
 
@@ -102,6 +104,23 @@ def _parsed(text: str) -> Rule:
     return parse(text).rule
 
 
+@dataclass(slots=True, kw_only=True)
+class _Together:
+    """Segments that are asked of the same customers, none of them built on another of them."""
+
+    among: Sequence[UUID] | None = None
+    due: list[Due] = field(default_factory=list)
+
+    def takes(self, segment: Live, among: Sequence[UUID] | None) -> bool:
+        """All customers at once are work enough for one segment."""
+        return (
+            among is not None
+            and among == self.among
+            and len(self.due) < _MOST_TOGETHER
+            and segment.uses.isdisjoint(one.segment_id for one in self.due)
+        )
+
+
 class _Work:
     """One round of one tenant."""
 
@@ -122,21 +141,29 @@ class _Work:
         turning: list[UUID] = []
         asked_of, moved = 0, 0
         anew = False
+        together = _Together()
         for segment in in_order(self._begun.segments):
             asked = await self._asked(segment)
             if asked is None:
                 continue
             among = await self._among(segment, asked)
             if among is None or among:
-                moved += await self._refreshing.evaluate(segment.segment_id, asked, among, tell=segment.told)
+                if not together.takes(segment, among):
+                    moved += await self._evaluated(together)
+                    together = _Together(among=among)
+                together.due.append(Due(segment_id=segment.segment_id, asked=asked, tell=segment.told))
                 asked_of += 1
             computed.append(segment.segment_id)
             anew = anew or segment.computed_on != self._today or segment.snapshots != self._begun.snapshots
             if turns(asked.rule):
                 turning.append(segment.segment_id)
+        moved += await self._evaluated(together)
         if asked_of or self._begun.aged or anew:
             await self._refreshing.computed(computed, turning, self._begun.horizon, self._today)
         return Refreshed(segments=asked_of, moved=moved)
+
+    async def _evaluated(self, together: _Together) -> int:
+        return await self._refreshing.evaluate(together.due, together.among) if together.due else 0
 
     async def _asked(self, segment: Live) -> Asked | None:
         """Its rule on today; None for one that can't be asked any more, since a field of it was taken away."""
