@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from service.db.rule_costs import split
 from service.db.rule_fields import AMONG_ROWS, FEW, FEW_ROWS, ROWS, column, shown
 from service.db.rule_purchases import PurchaseSql
-from service.domain.rules.binding import clauses_of
 from service.domain.rules.fields import MEMBER, OWN, FieldSpec, is_text
 from service.domain.rules.matching import centre, folded, start_of, the_day
 from service.domain.rules.model import (
@@ -100,34 +100,6 @@ def compile_among_few(asked: Asked, *, stale: bool, narrow: bool) -> Compiled | 
     few = f"few AS MATERIALIZED (SELECT c.customer_id FROM customers c WHERE {BASE} AND {let_through})"
     where = " AND ".join([f"c.customer_id {FEW}", *(then.rule(one, True) for one in dear)])
     return Compiled(where, binder.values, few)
-
-
-def split(asked: Asked) -> tuple[list[Rule], list[Rule]]:
-    """The members of a conjunction that the record or a kept total answers, and the others, if one of them is dear."""
-    if not isinstance(asked.rule, AllOf):
-        return [], []
-    cheap: list[Rule] = []
-    others: list[Rule] = []
-    for one in asked.rule.of:
-        (cheap if all(_is_cheap(clause, asked) for clause in clauses_of(one)) else others).append(one)
-    return cheap, others if any(_is_dear(clause, asked) for one in others for clause in clauses_of(one)) else []
-
-
-def _is_cheap(clause: Clause, asked: Asked) -> bool:
-    match clause:
-        case Field():
-            return clause.field not in ROWS
-        case Orders():
-            return clause.measure != "max" and clause.where.all_time and clause.where.currency in (None, asked.currency)
-        case Anniversary():
-            return clause.of != "first_order"
-    return isinstance(clause, Birthday | Near)
-
-
-def _is_dear(clause: Clause, asked: Asked) -> bool:
-    if isinstance(clause, Orders):
-        return not _is_cheap(clause, asked)
-    return isinstance(clause, Share | TopCategory) or (isinstance(clause, Field) and clause.field == "depth")
 
 
 def compile_values(
