@@ -1,6 +1,7 @@
 """What is kept of the records that were merged into one which is erased: they told of the same person.
 
-Their names, contacts and ids stand in the images that an undo would need; without these there is none any more. Files and keys may name them by the ids that they had.
+Their names, contacts and ids stand in the images that an undo would need; without these there is none any more. Files
+and keys may name them by the ids that they had.
 """
 
 from collections.abc import Sequence
