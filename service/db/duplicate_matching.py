@@ -23,7 +23,9 @@ LINKAGE = "clientbase_linkage"
 # So many records may share a key that leads to comparisons.
 MOST_ALIKE = 50
 # Everything here is looked up by keys, whatever is known of tables that have just been filled.
-_BY_KEYS = "SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off"
+_BY_KEYS = "; ".join(
+    f"SET LOCAL {name} = off" for name in ("jit", "enable_seqscan", "enable_hashjoin", "enable_mergejoin")
+)
 _UNSYNCED = "SET LOCAL synchronous_commit = off"
 _PHONES, _REQUISITES = ("phone", "messenger"), ("inn", "ogrn", "iban", "vat", "account")
 _HOLD = "hashtextextended('duplicates ' || :tenant::int, 0)"

@@ -266,6 +266,21 @@ def test_the_whole_base_is_searched_by_a_job(database: TestDatabase) -> None:
     in_the_api(database, scenario)
 
 
+def test_records_that_were_merged_are_no_duplicates_any_more(database: TestDatabase) -> None:
+    async def scenario(world: Api) -> None:
+        head = await world.client()
+        ids = await create(head, IVAN, SASHA)
+        await matched(world)
+        made = ok(await head.post("/v1/customers/merge", json={"customer_ids": ids, "dry_run": False}))
+        await matched(world)
+        assert await clusters(head) == []
+        ok(await head.post(f"/v1/merges/{made['merge_id']}/undo"))
+        await matched(world)
+        assert await clusters(head) == [set(ids)]
+
+    in_the_api(database, scenario)
+
+
 def a_base(chance: Random, size: int) -> list[dict[str, Any]]:
     """People, and some of them entered again with a slip."""
     made: list[dict[str, Any]] = []
