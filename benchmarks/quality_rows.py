@@ -21,7 +21,9 @@ from service.domain.access import Scope
 
 _SCOPES = tuple(str(scope) for scope in Scope if not scope.startswith("reach:"))
 _STATE = "SELECT state, done, total, error FROM jobs WHERE tenant_id = 1 AND job_id = $1"
-_LEFT = "SELECT count(*) FROM customers c LEFT JOIN quality_scores q USING (tenant_id, customer_id) WHERE q.score IS NULL"
+_LEFT = (
+    "SELECT count(*) FROM customers c LEFT JOIN quality_scores q USING (tenant_id, customer_id) WHERE q.score IS NULL"
+)
 
 
 @contextmanager
