@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from service.db.rule_costs import split
+from service.db.rule_costs import cheap_first, split
 from service.db.rule_fields import AMONG_ROWS, FEW, FEW_ROWS, ROWS, column, shown
 from service.db.rule_purchases import PurchaseSql
 from service.domain.rules.fields import MEMBER, OWN, FieldSpec, is_text
@@ -126,7 +126,7 @@ class _Compiler:
                 return self.rule(rule.rule, not holds)
             case AllOf() | AnyOf():
                 joined = " AND " if isinstance(rule, AllOf) == holds else " OR "
-                return "(" + joined.join(self.rule(one, holds) for one in rule.of) + ")"
+                return "(" + joined.join(self.rule(one, holds) for one in cheap_first(rule.of, self.asked)) + ")"
         return self.clause(rule, holds)
 
     def clause(self, clause: Clause, holds: bool) -> str:

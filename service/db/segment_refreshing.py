@@ -193,8 +193,9 @@ class PgSegmentRefreshing:
 
     async def evaluate(self, due: Sequence[Due], among: Sequence[UUID] | None) -> int:
         some = among is not None
+        alone = len(due) == 1
         rules = [
-            compile_rule(one.asked, stale=await self._some_stale(one.asked), among=some, prefix=f"r{i}_")
+            compile_rule(one.asked, stale=await self._some_stale(one.asked), among=some and alone, prefix=f"r{i}_")
             for i, one in enumerate(due)
         ]
         text = _WRITE.format(
@@ -243,12 +244,13 @@ class PgSegmentRefreshing:
 
 
 def _meant(rules: Sequence[str], some: str) -> str:
-    """Whom each rule means: one alone is planned as a whole, several are asked of each customer in turn."""
+    """Whom each rule means: one alone is planned as a whole; several are asked of each customer in turn, where a clause
+    ends a conjunction as soon as it does not hold."""
     customers = f"SELECT {{0}}, c.customer_id FROM customers c{{1}} WHERE {_BASE} AND {some}"
     if len(rules) == 1:
         return f"{customers.format(f'{_NTH.format(1)} AS segment_id', '')} AND {rules[0]}"
-    each = " UNION ALL ".join(f"SELECT {_NTH.format(n)} AS segment_id WHERE {rule}" for n, rule in enumerate(rules, 1))
-    return customers.format("s.segment_id", f" CROSS JOIN LATERAL ({each}) s")
+    each = ", ".join(f"({_NTH.format(n)}, {rule})" for n, rule in enumerate(rules, 1))
+    return customers.format("s.segment_id", f", LATERAL (VALUES {each}) s (segment_id, holds)") + " AND s.holds"
 
 
 def _snapshots(row: Row) -> Mapping[str, Any]:
