@@ -101,7 +101,7 @@ class FormVerdict(BaseModel):
     "/quality/rules",
     response_model=Rules,
     summary="List the checks",
-    **operation("quality.rules", Scope.QUALITY_READ, takes_input=False, needs_terms=False),
+    **operation("quality.rules", Scope.QUALITY_READ, takes_input=False),
 )
 async def rules(principal: Caller, services: Wired) -> Response:
     """Every check with its cause, its severity, what it means and what helps, as the tenant has set it."""

@@ -50,9 +50,9 @@ def kill_service(service: RunningService) -> None:
 
 def kill_worker(service: RunningService) -> None:
     """End the job worker alone; the first process must replace it."""
-    (worker,) = service.children()
+    (worker,) = service.workers()
     os.kill(worker, signal.SIGKILL)
     deadline = time.monotonic() + 20
-    while service.children() in ([], [worker]):
+    while service.workers() in ([], [worker]):
         assert time.monotonic() < deadline, "the worker was not replaced"
         time.sleep(0.02)

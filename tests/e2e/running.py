@@ -88,8 +88,11 @@ class RunningService:
         return children
 
     def children(self) -> list[int]:
-        """The processes that it has started: the job worker."""
+        """The processes that it has started: the job worker, and perhaps a reader of files that waits."""
         return [] if self.process is None else children_of(self.process.pid)
+
+    def workers(self) -> list[int]:
+        return [one for one in self.children() if "worker" in command_of(one)]
 
     def pids(self) -> list[int]:
         return [] if self.process is None else [self.process.pid, *descendants_of(self.process.pid)]
@@ -238,6 +241,12 @@ def children_of(pid: int) -> list[int]:
         with suppress(OSError):
             found += [int(child) for child in task.read_text().split()]
     return found
+
+
+def command_of(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""
 
 
 def descendants_of(pid: int) -> list[int]:
