@@ -90,7 +90,9 @@ class Acting:
 
     async def _servers(self) -> list[int]:
         """The processes behind both sides' connections."""
-        listed = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+        listed = (
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+        )
         return [row["pid"] for row in await self.onlooker.fetch(listed)]
 
 

@@ -143,7 +143,12 @@ def upgrade() -> None:
             policy(table, role, f"{IN_TENANT} AND {of_customer(table)}", ALL)
         policy(table, ERASER, f"{IN_TENANT} AND {NAMED_REACH} = 'tenant'", "SELECT, DELETE")
     # What leaves by a rule is found by the role that reads in clear.
-    policy("quality_scores", REVEAL, f"{IN_TENANT} AND ({NAMED_REACH} = 'tenant' OR {of_customer('quality_scores')})", "SELECT")
+    policy(
+        "quality_scores",
+        REVEAL,
+        f"{IN_TENANT} AND ({NAMED_REACH} = 'tenant' OR {of_customer('quality_scores')})",
+        "SELECT",
+    )
     policy("quality_history", OWN, f"{IN_TENANT} AND {OWNED}", "SELECT")
     policy("quality_history", TEAM, f"{IN_TENANT} AND {OF_TEAM}", "SELECT")
     policy("customers", QUALITY, f"{IN_TENANT} AND {REACHED}", "SELECT")

@@ -381,7 +381,9 @@ def test_a_look_at_what_was_merged_costs_as_many_looks_as_there_were_records(dat
     async def scenario(api: Api) -> None:
         head, anna = await api.client(), await api.client(reach="own")
         owned = {"curator_id": str(anna.principal.staff_id)}
-        ids = [await a_customer(head, contacts=[{"kind": "email", "value": "many@example.com"}], **owned) for _ in range(4)]
+        ids = [
+            await a_customer(head, contacts=[{"kind": "email", "value": "many@example.com"}], **owned) for _ in range(4)
+        ]
         await told(anna, "POST", f"/v1/customers/{ids[0]}/reveal", json={"reason": "She has called"})
         made = await merge(anna, *ids)
         await told(anna, "POST", f"/v1/customers/{made['survivor_id']}/reveal", json={"reason": "She has called"})
