@@ -22,7 +22,8 @@ from service.domain.linkage.profile import Profile
 from service.domain.ports import UnitOfWork
 
 T = TypeVar("T")
-AT_ONCE = 500
+# About a second's work. After a large import the job over the whole base is sooner through.
+AT_ONCE = 200
 # What is less probable is not kept, and shown to nobody.
 LEAST = 0.5
 _TIMEOUT_MS = 120_000
@@ -57,10 +58,10 @@ class Matcher:
         self._models: dict[int, tuple[int, Model]] = {}
 
     async def refresh(self) -> Matched:
-        """Once through all tenants. Raises Unavailable."""
+        """One round for each tenant, so that whatever else the worker does has its turn. Raises Unavailable."""
         done = Matched()
         for tenant_id in await self._tenants():
-            done += await self.refresh_tenant(tenant_id)
+            done += (await self._round(tenant_id))[0]
         return done
 
     async def refresh_tenant(self, tenant_id: int) -> Matched:
