@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from service.db.errors import translate
-from service.db.session import quote, without_principal
+from service.db.session import TRANSLATED, quote, without_principal
 from service.db.statement import Statement, sql
 from service.domain.access import Principal, Scope, grant, widest_reach
 from service.domain.errors import Unavailable
@@ -64,7 +64,7 @@ class PgDirectory:
         try:
             async with without_principal(self._pool, opening, patience=2) as connection:
                 return await connection.fetchrow(statement.text, *statement.arguments(values))
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except TRANSLATED as error:
             translated = translate(error)
             raise translated if isinstance(translated, Unavailable) else Unavailable() from error
 

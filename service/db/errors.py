@@ -50,7 +50,8 @@ def translate(error: Exception) -> Exception:
             | asyncpg.SerializationError()
             | asyncpg.OperatorInterventionError()
             | asyncpg.PostgresConnectionError()
-            | asyncpg.TooManyConnectionsError()
+            | asyncpg.InsufficientResourcesError()  # too many connections, no memory, a full disk
+            | asyncpg.PostgresSystemError()  # the server's own files
             | asyncpg.InterfaceError()
             | asyncpg.InternalClientError()  # the driver has lost the thread of a connection
             | OSError()

@@ -25,7 +25,7 @@ from service.demo import company
 from service.demo.client import Refused, Service
 from service.demo.company import ADMIN, LEADS, MANAGER, Company
 from service.demo.generate import CUSTOMER_FILES, LINE_COLUMNS, ORDERS_FILE, RETURN_PREFIX, Recipe, Truth, generate
-from service.demo.run import ImportFailed, Load, Show, Stage, farewell
+from service.demo.run import JobFailed, Load, Show, Stage, farewell
 from service.domain.errors import DomainError
 from service.domain.ingestion.batches import Options, head
 from service.domain.ingestion.presets import PRESETS, recognise
@@ -59,7 +59,7 @@ def demo(*, file: Path | None, once: bool, customers: int, orders: int, seed: in
             _perform(console, held, file, recipe, once=once, port=port, state_dir=state_dir.resolve())
     except KeyboardInterrupt:
         console.print("\nstopped")
-    except (Refused, ImportFailed, NotStarted, EmbeddedServerError, OSError, httpx.HTTPError) as error:
+    except (Refused, JobFailed, NotStarted, EmbeddedServerError, OSError, httpx.HTTPError) as error:
         console.print(f"[bold red]The demo ended early:[/] {type(error).__name__}", end=" ")
         console.print(str(error), markup=False, highlight=False)
         return 1

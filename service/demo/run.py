@@ -17,8 +17,8 @@ _COLUMNS = ("customer_id", "display_name", "city", "email", "phone", "orders", "
 _GROUP = "champions"
 
 
-class ImportFailed(Exception):
-    """A file that was refused as a whole after it had been taken in."""
+class JobFailed(Exception):
+    """An import, a scan or an export that did not come to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +52,13 @@ class Show:
         self._head = next(iter(self._services.values()))
 
     def run(self) -> None:
-        """Everything in turn. Raises Refused and ImportFailed."""
+        """Everything in turn. Raises Refused and JobFailed."""
         imports = [self._load(load) for load in self._stage.loads]
         self._told(imports[-1])
         page = self._head.get("/v1/overview")
         self._console.print(tables.overview(page, self._words))
         self._segment(self._as_of(page))
+        self._quality()
         self._export()
         self._rights()
 
@@ -73,7 +74,7 @@ class Show:
         done = service.get(path)
         if done["state"] != "done":
             problem = done["error"] or {"title": f"The import was {done['state']}.", "detail": None}
-            raise ImportFailed(f"{load.path.name}: {problem['title']} {problem['detail'] or ''}".strip())
+            raise JobFailed(f"{load.path.name}: {problem['title']} {problem['detail'] or ''}".strip())
         self._sentence(done)
         return done
 
@@ -124,6 +125,15 @@ class Show:
         if abc["bringers"] is not None:
             self._say(f"{words.percent(abc['bringers'])} of the customers bring 80 % of the revenue", style="bold")
 
+    def _quality(self) -> None:
+        taken = self._head.post("/v1/quality/scans", {"scope": "all"})
+        job = progress.follow(self._console, self._head, f"/v1/jobs/{taken['job_id']}/events", "quality of the records")
+        if job["state"] != "done":
+            raise JobFailed(f"The scan ended as {job['state']}: {job['error']}")
+        summary = self._head.get("/v1/quality/summary")
+        self._console.print(tables.fitness(summary, self._words))
+        self._console.print(tables.faults(summary, self._words))
+
     def _export(self) -> None:
         body = {
             "what": "customers",
@@ -136,7 +146,7 @@ class Show:
             asked = self._approved(asked["export_id"])
         job = progress.follow(self._console, self._head, f"/v1/jobs/{asked['job_id']}/events", f"export of {_GROUP}")
         if job["state"] != "done":
-            raise ImportFailed(f"The export ended as {job['state']}: {job['error']}")
+            raise JobFailed(f"The export ended as {job['state']}: {job['error']}")
         self._stage.exports.mkdir(exist_ok=True)
         target = self._stage.exports / f"{_GROUP}-{asked['export_id'][-12:]}.csv"
         progress.download(self._console, self._head, f"/v1/exports/{asked['export_id']}/file", target)

@@ -110,6 +110,34 @@ def rfm_grid(report: Json, words: Words) -> Table:
     return table
 
 
+def fitness(summary: Json, words: Words) -> Table:
+    """How many records are fit for what."""
+    table = _table(
+        f"Records fit for use; the mean score is {words.decimal(_text(summary['score']))} of 100",
+        *("to", "records", "share", " "),
+        left=("to", " "),
+    )
+    for purpose, fit in summary["fit"].items():
+        share = _text(fit["share"])
+        table.add_row(purpose, words.count(fit["records"]), words.percent(share), bar(share))
+    return table
+
+
+def faults(summary: Json, words: Words) -> Table:
+    """What was found, by its cause, and the commonest checks."""
+    table = _table("What is wrong with the records", "cause or check", "findings", " ", left=("cause or check", " "))
+    for found in (summary["by"]["cause"], summary["by"]["code"][:8]):
+        most = max((one["findings"] for one in found), default=0) or 1
+        for one in found:
+            table.add_row(one["key"], words.count(one["findings"]), bar(str(one["findings"] / most)))
+        table.add_section()
+    return table
+
+
+def _text(number: float | None) -> str | None:
+    return None if number is None else str(number)
+
+
 def _cell(cell: Json, words: Words) -> Text:
     style = _STYLES.get(cell["group"] or "", "")
     return Text.assemble(

@@ -124,4 +124,6 @@ class Load:
         assert {row["legal_name"]: row["id"] for row in rows} == {
             f"Firm {number}": made for number, made in self.answered.items()
         }
-        assert {status for status in self.statuses if isinstance(status, int)} <= {201, 409, 503}, self.statuses
+        log = self.person.tenant.service.log()
+        troubles = [line for line in log.splitlines() if " failed " in line][-5:]
+        assert {one for one in self.statuses if isinstance(one, int)} <= {201, 409, 503}, (self.statuses, troubles)
