@@ -61,7 +61,8 @@ STATEMENTS: Mapping[str, Statement] = {
     """),
     "cut-at-length": sql(f"""
         WITH lengths AS MATERIALIZED (
-            SELECT c.import_id, x.field, length(x.value) AS size, count(*) AS n
+            SELECT c.import_id, x.field, length(x.value) AS size, count(*) AS n,
+                count(DISTINCT x.value) AS different
             FROM customers c CROSS JOIN LATERAL (VALUES {_LENGTHS}) x (field, value)
             WHERE {_PRESENT} AND c.import_id IS NOT NULL AND x.value IS NOT NULL GROUP BY 1, 2, 3
         ), tops AS (
@@ -71,6 +72,8 @@ STATEMENTS: Mapping[str, Statement] = {
             JOIN lengths l ON l.import_id = t.import_id AND l.field = t.field AND l.size = t.size
             LEFT JOIN lengths b ON b.import_id = t.import_id AND b.field = t.field AND b.size = t.size - 1
             WHERE t.total >= :rows::int AND t.size >= :shortest::int AND l.n >= 5
+                -- One city with a long name is no cut: those that are leave the beginnings of many names.
+                AND l.different >= 4
                 AND l.n >= :share::float8 * t.total AND l.n >= :times::int * coalesce(b.n, 0)
         )
         SELECT {_FIELD.format(field="k.field", confidence="0.8::real", proposal="NULL::jsonb", value="x.value")}
