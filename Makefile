@@ -26,7 +26,7 @@ $(VENV)/.run: requirements.lock pyproject.toml
 $(VENV)/.dev: requirements.lock requirements-dev.lock pyproject.toml
 	@scripts/environment dev
 
-demo: $(VENV)/.run ## a generated base, imported, segmented, exported (FILE=orders.csv loads a real file, ONCE=1 ends after the report)
+demo: $(VENV)/.run ## a generated base, imported, segmented, checked, exported (FILE=orders.csv loads a real file, ONCE=1 ends after the report)
 	@$(BIN)/clientbase demo $(if $(FILE),--file "$(FILE)") $(if $(ONCE),--once)
 
 test: $(VENV)/.dev ## the whole test suite (DATABASE_URL=… runs it on a given server)
