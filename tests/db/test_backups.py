@@ -15,6 +15,8 @@ from tests.postgres import TestDatabase, migrated_database
 _TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname"
 # The revision of the schema is in the dump as well.
 _EMPTY = ("-c", "TRUNCATE alembic_version")
+# The programs may be newer than the server, as they should; what they say then of a setting, an old one does not know.
+_OF_NEWER_SERVERS = b"SET transaction_timeout = 0;\n"
 
 
 def _program(name: str) -> str:
@@ -65,7 +67,7 @@ def test_a_restored_dump_has_every_row_of_every_table(database: TestDatabase) ->
         assert other.superuser_url is not None
         restored = subprocess.run(
             [_program("psql"), "-q", "-v", "ON_ERROR_STOP=1", *_EMPTY, "-f", "-", other.superuser_url],
-            input=done.stdout,
+            input=done.stdout.replace(_OF_NEWER_SERVERS, b""),
             capture_output=True,
             check=False,
         )
