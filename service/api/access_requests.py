@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
 from service.api.deps import OnceKey, Wired, patiently
-from service.api.paging import BadCursor, decode, encode
+from service.api.paging import BadCursor, encode, id_of
 from service.api.routing import Caller, operation, router
 from service.api.schemas import BadIdempotencyKey, Input, Key, LongText, Page, Source, as_json
 from service.domain.access import Scope
@@ -121,12 +121,7 @@ async def list_access_requests(
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> Response:
     """Requests that you have made, and those for records within your reach, the newest first."""
-    before = None
-    if cursor is not None:
-        try:
-            before = UUID(str(decode(cursor, "before")["before"]))
-        except ValueError:
-            raise BadCursor(pointer="/cursor") from None
+    before = id_of(cursor, "before")
     own = None if view == "all" else view == "asked"
     rows = await services.access.page(principal, own=own, state=state, before=before, limit=limit + 1)
     more = encode({"before": rows[limit - 1]["request_id"]}) if len(rows) > limit else None

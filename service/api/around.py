@@ -9,7 +9,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
 from service.api.deps import OnceKey, Wired, patiently
-from service.api.paging import BadCursor, decode, encode
+from service.api.paging import BadCursor, decode, encode, id_of
 from service.api.routing import Caller, operation, router
 from service.api.schemas import BadIdempotencyKey, Input, LongText, Moment, Page, Source, Text, as_json
 from service.api.services import ApiTransaction, Services
@@ -93,15 +93,6 @@ def _example(value: Mapping[str, Any]) -> dict[str, Any]:
     return {"content": {"application/json": {"example": value}}}
 
 
-def _before(cursor: str | None) -> UUID | None:
-    if cursor is None:
-        return None
-    try:
-        return UUID(str(decode(cursor, "before")["before"]))
-    except ValueError:
-        raise BadCursor(pointer="/cursor") from None
-
-
 def _moment_before(cursor: str | None) -> tuple[datetime, UUID] | None:
     if cursor is None:
         return None
@@ -149,7 +140,7 @@ async def list_notes(
     """What colleagues have written down, the newest first."""
 
     async def ask(tx: ApiTransaction) -> tuple[Rows, ...]:
-        return (await tx.around.notes(customer_id, before=_before(cursor), limit=limit + 1),)
+        return (await tx.around.notes(customer_id, before=id_of(cursor, "before"), limit=limit + 1),)
 
     (rows,) = await _read(services, principal, customer_id, ask)
     return _page(rows, limit, "note_id")

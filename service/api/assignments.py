@@ -17,7 +17,7 @@ from service.api.assignment_schemas import (
     UndoneOut,
 )
 from service.api.deps import OnceKey, Wired, patiently
-from service.api.paging import BadCursor, decode, encode, page_size
+from service.api.paging import BadCursor, encode, id_of, page_size
 from service.api.routing import Caller, operation, router
 from service.api.rule_schemas import RULE_PROBLEMS, rule_of
 from service.api.schemas import BadIdempotencyKey, Page, as_json, money
@@ -61,15 +61,6 @@ def _card(row: Mapping[str, Any], currency: str) -> dict[str, Any]:
         "undone": outcome.get("undone"),
         "undone_at": row["undone_at"],
     }
-
-
-def _after(cursor: str | None) -> UUID | None:
-    if cursor is None:
-        return None
-    try:
-        return UUID(str(decode(cursor, "after")["after"]))
-    except ValueError:
-        raise BadCursor(pointer="/cursor") from None
 
 
 def _cut(rows: Sequence[Mapping[str, Any]], limit: int, key: str) -> tuple[Sequence[Mapping[str, Any]], str | None]:
@@ -140,7 +131,7 @@ async def create_assignment(body: AssignmentIn, principal: Caller, services: Wir
 async def list_assignments(principal: Caller, services: Wired, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """The newest first: all of the tenant, or your own when your reach is narrower."""
     async with services.uow.begin(principal) as tx:
-        rows = await tx.assignments.page(_after(cursor), limit + 1)
+        rows = await tx.assignments.page(id_of(cursor, "after"), limit + 1)
     shown, more = _cut(rows, limit, "assignment_id")
     items = [_card(row, principal.currency) for row in shown]
     return as_json({"items": items, "next_cursor": more, "count": None})
@@ -162,7 +153,7 @@ async def list_pool(
     """Records that nobody answers for, for those who may hand them out; `select: {"unassigned": true}` takes them."""
     limit = page_size(principal, limit)
     rows, size = await services.assignments.pool(
-        principal, after=_after(cursor), limit=limit + 1, counted=count is not None
+        principal, after=id_of(cursor, "after"), limit=limit + 1, counted=count is not None
     )
     shown, more = _cut(rows, limit, "customer_id")
     items = [{**row, "revenue": money(row["revenue"])} for row in shown]

@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
 from service.api.deps import Wired
-from service.api.paging import BadCursor, decode, encode
+from service.api.paging import BadCursor, encode, id_of
 from service.api.routing import Caller, operation, router
 from service.api.schemas import Moment, as_json
 from service.domain.access import Scope
@@ -106,18 +106,9 @@ async def read_audit(
         if moment is not None and moment.tzinfo is None:
             raise Rejected("A moment names its offset from UTC.", pointer="/since")
     asked = Asked(staff_id=staff_id, record_id=record_id, action=action, outcome=outcome, since=since, until=until)
-    rows = await services.audit.page(principal, asked, before=_position(cursor), limit=limit + 1)
+    rows = await services.audit.page(principal, asked, before=id_of(cursor, "before"), limit=limit + 1)
     more = encode({"before": rows[limit - 1]["audit_id"]}) if len(rows) > limit else None
     return as_json({"items": [_row(row) for row in rows[:limit]], "next_cursor": more}, headers=_PRIVATE)
-
-
-def _position(cursor: str | None) -> UUID | None:
-    if cursor is None:
-        return None
-    try:
-        return UUID(str(decode(cursor, "before")["before"]))
-    except ValueError:
-        raise BadCursor(pointer="/cursor") from None
 
 
 @routes.get(

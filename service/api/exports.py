@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import StreamingResponse
 
 from service.api.deps import OnceKey, Wired
-from service.api.paging import BadCursor, decode, encode
+from service.api.paging import BadCursor, encode, id_of
 from service.api.routing import Caller, operation, router
 from service.api.rule_schemas import RULE_EXAMPLE, RULE_PROBLEMS, RuleJson, RuleText, rule_of
 from service.api.schemas import BadIdempotencyKey, Input, LongText, Page, Text, as_json
@@ -300,16 +300,9 @@ async def list_exports(
 ) -> Response:
     """Your exports (with reach over the tenant: everyone's), newest first."""
     async with services.uow.begin(principal) as tx:
-        rows = await tx.exports.page(before=None if cursor is None else _position(cursor), limit=limit + 1)
+        rows = await tx.exports.page(before=id_of(cursor, "before"), limit=limit + 1)
     more = encode({"before": rows[limit - 1]["export_id"]}) if len(rows) > limit else None
     return as_json({"items": [card(row) for row in rows[:limit]], "next_cursor": more, "count": None})
-
-
-def _position(cursor: str) -> UUID:
-    try:
-        return UUID(str(decode(cursor, "before")["before"]))
-    except ValueError:
-        raise BadCursor(pointer="/cursor") from None
 
 
 @routes.get(
@@ -326,7 +319,7 @@ async def list_awaiting(
 ) -> Response:
     """Exports of others that need one more person to agree and that you may decide on, newest first: nothing without
     the reach over the tenant, for you could not see the records yourself."""
-    before = None if cursor is None else _position(cursor)
+    before = id_of(cursor, "before")
     rows = await services.export_approvals.waiting(principal, before=before, limit=limit + 1)
     more = encode({"before": rows[limit - 1]["export_id"]}) if len(rows) > limit else None
     page = {"items": [_awaiting(row) for row in rows[:limit]], "next_cursor": more, "count": None}

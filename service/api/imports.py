@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 
 from service.api.deps import OnceKey, Wired
 from service.api.jobs import job_events
-from service.api.paging import BadCursor, decode, encode
+from service.api.paging import BadCursor, encode, id_of
 from service.api.problems import InvalidRequest, pointer
 from service.api.routing import Caller, by_now, operation, router
 from service.api.schemas import BadIdempotencyKey, Page, Source, as_json
@@ -272,12 +272,7 @@ async def list_imports(
     cursor: str | None = None,
 ) -> Response:
     """Imports within your reach, newest first."""
-    before = UUID(int=(1 << 128) - 1)
-    if cursor is not None:
-        try:
-            before = UUID(str(decode(cursor, "before")["before"]))
-        except ValueError:
-            raise BadCursor(pointer="/cursor") from None
+    before = id_of(cursor, "before") or UUID(int=(1 << 128) - 1)
     async with services.uow.begin(principal) as tx:
         rows = await tx.imports.page(before, limit + 1)
     more = encode({"before": rows[limit - 1]["import_id"]}) if len(rows) > limit else None

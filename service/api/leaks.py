@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import AfterValidator, BaseModel, Field
 
 from service.api.deps import OnceKey, Wired, patiently
-from service.api.paging import BadCursor, Cursor, Limit, decode, encode
+from service.api.paging import BadCursor, Cursor, Limit, encode, id_of
 from service.api.routing import Caller, operation, router
 from service.api.schemas import BadIdempotencyKey, Input, LongText, Moment, Page, as_json
 from service.domain.access import Scope
@@ -111,15 +111,6 @@ def _aware(moment: datetime) -> datetime:
     return moment
 
 
-def _position(cursor: str | None, name: str) -> UUID | None:
-    if cursor is None:
-        return None
-    try:
-        return UUID(str(decode(cursor, name)[name]))
-    except ValueError:
-        raise BadCursor(pointer="/cursor") from None
-
-
 @routes.get(
     "/leaks",
     response_model=Page[LeakSignal],
@@ -139,7 +130,7 @@ async def list_leaks(
 ) -> Response:
     """The newest first. An `alert` wants somebody to ask today; a `notice` is worth a look in passing."""
     wanted = SignalFilter(staff_id=staff_id, kind=kind, severity=severity, state=state, since=since)
-    rows = await services.leaks.signals(principal, wanted, before=_position(cursor, "before"), limit=limit + 1)
+    rows = await services.leaks.signals(principal, wanted, before=id_of(cursor, "before"), limit=limit + 1)
     more = encode({"before": rows[limit - 1]["signal_id"]}) if len(rows) > limit else None
     return as_json({"items": rows[:limit], "next_cursor": more, "count": None}, headers=_NO_STORE)
 
@@ -200,7 +191,7 @@ async def plant_canaries(body: CanariesIn, principal: Caller, services: Wired, o
 )
 async def list_canaries(principal: Caller, services: Wired, limit: Limit = 50, cursor: Cursor = None) -> Response:
     """All that there are, so that counts can be reconciled; each look at the list is audited."""
-    after = _position(cursor, "after")
+    after = id_of(cursor, "after")
     rows, count = await services.leaks.canaries(principal, after=after, limit=limit + 1)
     more = encode({"after": rows[limit - 1]["customer_id"]}) if len(rows) > limit else None
     return as_json({"items": rows[:limit], "next_cursor": more, "count": count}, headers=_NO_STORE)

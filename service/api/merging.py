@@ -9,7 +9,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel, Field, model_validator
 
 from service.api.deps import OnceKey, Wired, patiently
-from service.api.paging import BadCursor, decode, encode
+from service.api.paging import BadCursor, encode, id_of
 from service.api.routing import Caller, operation, router
 from service.api.schemas import BadIdempotencyKey, Input, LongText, Page, as_json
 from service.domain.access import Principal, Scope
@@ -238,12 +238,7 @@ async def list_merges(
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> Response:
     """Merges whose records you reach, the newest first."""
-    before = None
-    if cursor is not None:
-        try:
-            before = UUID(str(decode(cursor, "before")["before"]))
-        except ValueError:
-            raise BadCursor(pointer="/cursor") from None
+    before = id_of(cursor, "before")
     async with services.uow.begin(principal) as tx:
         rows = await tx.merging.page(customer_id=customer_id, before=before, limit=limit + 1)
     more = encode({"before": rows[limit - 1]["merge_id"]}) if len(rows) > limit else None

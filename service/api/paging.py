@@ -3,7 +3,8 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
 
 import orjson
 from fastapi import Query
@@ -60,3 +61,13 @@ def after_key(cursor: str | None) -> str:
     if not isinstance(value, str) or "\x00" in value:
         raise BadCursor(pointer="/cursor")
     return value
+
+
+def id_of(cursor: str | None, name: Literal["before", "after"]) -> UUID | None:
+    """The id before or behind which a list goes on; None at its beginning. Raises BadCursor."""
+    if cursor is None:
+        return None
+    try:
+        return UUID(str(decode(cursor, name)[name]))
+    except ValueError:
+        raise BadCursor(pointer="/cursor") from None

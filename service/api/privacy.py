@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from service.api.customer_schemas import Customer
 from service.api.deps import Expected, OnceKey, Wired, patiently
-from service.api.paging import BadCursor, decode, encode
+from service.api.paging import BadCursor, encode, id_of
 from service.api.routing import Caller, operation, router
 from service.api.schemas import BadIdempotencyKey, BadVersion, Input, Json, LongText, Page, as_json
 from service.api.services import Services
@@ -243,12 +243,7 @@ async def list_erasures(
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> Response:
     """The acts of erasures, the newest first."""
-    before = None
-    if cursor is not None:
-        try:
-            before = UUID(str(decode(cursor, "before")["before"]))
-        except ValueError:
-            raise BadCursor(pointer="/cursor") from None
+    before = id_of(cursor, "before")
     async with services.uow.begin(principal) as tx:
         rows = await tx.privacy.acts(customer_id=customer_id, before=before, limit=limit + 1)
     more = encode({"before": rows[limit - 1]["erasure_id"]}) if len(rows) > limit else None

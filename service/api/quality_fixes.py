@@ -9,7 +9,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel, Field, model_validator
 
 from service.api.deps import OnceKey, Wired, patiently
-from service.api.paging import BadCursor, Cursor, Limit, decode, encode, page_size
+from service.api.paging import BadCursor, Cursor, Limit, encode, id_of, page_size
 from service.api.routing import Caller, operation, router
 from service.api.rule_schemas import RULE_PROBLEMS, RuleJson, RuleText, rule_of
 from service.api.schemas import BadIdempotencyKey, Input, Key, LongText, Page, Source, as_json
@@ -300,7 +300,7 @@ async def list_fixes(
 ) -> Response:
     """Of records within your reach, the latest first, undone ones too."""
     limit = page_size(principal, limit)
-    before = _before(cursor)
+    before = id_of(cursor, "before")
     async with services.uow.begin(principal) as tx:
         rows = await tx.mending.fixes(customer_id=customer_id, run_id=run_id, before=before, limit=limit + 1)
     shown = [dict(row) for row in rows[:limit]]
@@ -334,12 +334,3 @@ async def undo_run(run_id: UUID, principal: Caller, services: Wired) -> Response
     """All fixes of the run within your reach that still stand; what was changed since stays, and is told of."""
     undone = await services.mending.undo_run(principal, run_id)
     return as_json({"run_id": run_id, "undone": list(undone.undone), "conflicts": list(undone.conflicts)})
-
-
-def _before(cursor: str | None) -> UUID | None:
-    if cursor is None:
-        return None
-    try:
-        return UUID(str(decode(cursor, "before")["before"]))
-    except ValueError:
-        raise BadCursor(pointer="/cursor") from None

@@ -11,7 +11,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.deps import Wired
-from service.api.paging import BadCursor, bounded, decode, encode
+from service.api.paging import BadCursor, bounded, encode, id_of
 from service.api.routing import Caller, operation, router
 from service.api.schemas import Currency, Input, Micros, Page, as_json, money
 from service.domain.access import Scope
@@ -232,12 +232,7 @@ async def rfm_report(query: Annotated[RfmQuery, Query()], principal: Caller, ser
 async def rfm_customers(query: Annotated[RfmCustomersQuery, Query()], principal: Caller, services: Wired) -> Response:
     """Who is in a group, or has given scores, with the values behind them."""
     query = bounded(principal, query)
-    after = None
-    if query.cursor is not None:
-        try:
-            after = UUID(str(decode(query.cursor, "after")["after"]))
-        except ValueError:
-            raise BadCursor(pointer="/cursor") from None
+    after = id_of(query.cursor, "after")
     found = await services.segmentation.rfm_customers(
         principal,
         query.scheme,
